@@ -1,0 +1,98 @@
+// Checkpoints of a run: folders step_00000120/ with one HDF5 image per section and a manifest
+// of sizes and digests; `latest` is a symbolic link moved only after everything is durable
+// (reliability.md, "Checkpoint protocol"; docs/formats.md). Independent of the number of ranks:
+// rank 0 writes. Images are built by the caller's thread and written by a background thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <future>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoints/manifest.h"
+#include "core/archive.h"
+#include "core/config.h"
+
+namespace metaloom {
+
+struct CheckpointOptions {
+  std::int64_t every = 50;  // updates between saves; 0: only at the end
+  std::int64_t keep = 2;    // newest ones kept (those that `latest` and `best` name besides)
+  void fields(Fields& f);
+};
+
+/// A verified checkpoint. Sections are parsed when asked for, after their digest matched.
+class Checkpoint {
+ public:
+  /// Verifies manifest, sizes and digests of all sections before HDF5 sees a byte.
+  /// Throws Error{data} that says what does not match.
+  static Checkpoint open(const std::filesystem::path& folder);
+
+  std::int64_t step() const { return manifest_.step; }
+  const std::filesystem::path& folder() const { return folder_; }
+  /// What the run that wrote it was configured as, and which start of the program it was.
+  const std::string& config_digest() const { return manifest_.config_digest; }
+  const std::string& attempt() const { return manifest_.attempt; }
+  std::vector<std::string> sections() const;
+  bool contains(const std::string& section) const { return manifest_.sections.contains(section); }
+  /// Reads, verifies again and parses one section. Throws Error{data}, naming the nearest where
+  /// there is no such section.
+  Archive read(const std::string& section) const;
+  const std::string& manifest() const { return text_; }  // JSON text
+
+ private:
+  std::filesystem::path folder_;
+  std::string text_;
+  Manifest manifest_;
+};
+
+/// The checkpoints of one run. Used by one thread of one process (rank 0).
+class CheckpointFolder {
+ public:
+  CheckpointFolder(std::filesystem::path folder, const CheckpointOptions& options,
+                   std::string config_digest);
+  ~CheckpointFolder();  // waits for the write under way; a failure there is logged
+
+  /// Builds images now, writes them in the background; waits for the previous save first and
+  /// throws its error. `shared` sections (a frozen model) are written once, by content digest,
+  /// to shared/<digest>.h5 and referred to; under its name it may not change while this object
+  /// lives. Throws Error{temporary} on a full or failing disk: earlier checkpoints are intact.
+  void save(std::int64_t step, const std::map<std::string, Archive>& sections,
+            const std::map<std::string, Archive>& shared);
+  /// Waits until the last save is durable; throws its error.
+  void finish();
+  /// The newest checkpoint that verifies. Damaged ones are moved to quarantine/ with a warning
+  /// that says why; an unfinished one is removed; `latest` is pointed at what is returned.
+  std::optional<Checkpoint> newest();
+  /// Points `best` at the checkpoint of `step`, which rotation then spares.
+  void mark_best(std::int64_t step);
+
+ private:
+  using Image = std::vector<std::byte>;
+  SectionFile shared_file(const std::string& name, const Archive& archive,
+                          std::map<std::filesystem::path, Image>& files);
+  void write(std::int64_t step, const std::string& manifest,
+             const std::map<std::filesystem::path, Image>& files);
+  void commit(const std::filesystem::path& temporary, const std::filesystem::path& step);
+  void clear_leftovers();
+  void quarantine(const std::filesystem::path& step, const std::string& why);
+  void rotate();
+  void remove_unshared();
+
+  std::filesystem::path folder_;
+  CheckpointOptions options_;
+  std::string config_digest_;
+  std::string attempt_;
+  std::map<std::string, SectionFile> shared_;  // sections already written, by name
+  std::future<void> writing_;
+};
+
+/// `path` is a checkpoint folder, its `latest` link, a run folder, or the folder of a run of
+/// several stages (the last one that has a checkpoint): the checkpoint meant by `init`, `adapt`,
+/// `predict`, `inspect`. Throws Error{data} that says what is there instead.
+std::filesystem::path resolve_checkpoint(const std::filesystem::path& path);
+
+}  // namespace metaloom

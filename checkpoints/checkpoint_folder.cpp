@@ -1,0 +1,279 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <set>
+
+#include "checkpoints/checkpoint.h"
+#include "core/digest.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/log.h"
+
+namespace metaloom {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kTemporary = ".tmp-";      // not yet, or no longer, a checkpoint
+constexpr const char* kReplaced = ".replaced-";  // was one until its successor has its name
+constexpr const char* kShared = "shared";
+constexpr const char* kLatest = "latest";
+constexpr const char* kBest = "best";
+
+// Differs between any two starts of the program, on any host.
+std::string new_attempt() {
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+  const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+  return hex(digest(fmt::format("{} {} {} {}", host, ::getpid(), std::time(nullptr), now)));
+}
+
+std::vector<fs::path> entries(const fs::path& folder) {
+  std::vector<fs::path> out;
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(folder, code)) out.push_back(entry.path());
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+// Steps that have a folder, ascending.
+std::vector<std::int64_t> steps_in(const fs::path& folder) {
+  std::vector<std::int64_t> out;
+  for (const auto& path : entries(folder)) {
+    const auto step = step_of(path.filename().string());
+    if (step >= 0) out.push_back(step);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+// The step that a link of ours names, -1 if none.
+std::int64_t named_by(const fs::path& link) {
+  std::error_code code;
+  const fs::path target = fs::read_symlink(link, code);
+  return code ? -1 : step_of(target.filename().string());
+}
+
+void check_section_name(const std::string& name) {
+  const bool good = !name.empty() && name.front() != '.' &&
+                    name.find_first_not_of(
+                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "0123456789_-.") == std::string::npos;
+  if (!good) throw Error(Fault::internal, "\"" + name + "\" cannot name a section");
+}
+
+bool holds(const fs::path& file, const SectionFile& section) {
+  std::error_code code;
+  if (fs::file_size(file, code) != static_cast<std::uintmax_t>(section.bytes) || code) return false;
+  return hex(digest(read_bytes(file))) == section.xxh3;
+}
+
+}  // namespace
+
+CheckpointFolder::CheckpointFolder(fs::path folder, const CheckpointOptions& options,
+                                   std::string config_digest)
+    : folder_(std::move(folder)),
+      options_(options),
+      config_digest_(std::move(config_digest)),
+      attempt_(new_attempt()) {}
+
+CheckpointFolder::~CheckpointFolder() {
+  try {
+    finish();
+  } catch (const std::exception& error) {
+    spdlog::error("the last checkpoint was not written: {}", error.what());
+  }
+}
+
+SectionFile CheckpointFolder::shared_file(const std::string& name, const Archive& archive,
+                                          std::map<fs::path, Image>& files) {
+  const auto known = shared_.find(name);
+  std::error_code code;
+  if (known != shared_.end()) {
+    const auto size = fs::file_size(folder_ / known->second.file.substr(3), code);
+    if (!code && size == static_cast<std::uintmax_t>(known->second.bytes)) return known->second;
+  }
+  Image image = archive.image();
+  const std::string xxh3 = hex(digest(image));
+  const fs::path file = fs::path(kShared) / shared_name(xxh3);
+  SectionFile section{"../" + file.string(), static_cast<std::int64_t>(image.size()), xxh3};
+  if (!holds(folder_ / file, section)) files[file] = std::move(image);
+  shared_[name] = section;
+  return section;
+}
+
+void CheckpointFolder::save(std::int64_t step, const std::map<std::string, Archive>& sections,
+                            const std::map<std::string, Archive>& shared) {
+  finish();
+  Manifest manifest{step, config_digest_, attempt_, std::time(nullptr), {}};
+  std::map<fs::path, Image> files;  // relative to the step's folder, or to ours if in shared/
+  for (const auto& [name, archive] : sections) {
+    check_section_name(name);
+    Image image = archive.image();
+    manifest.sections[name] = {name + ".h5", static_cast<std::int64_t>(image.size()),
+                               hex(digest(image))};
+    files[name + ".h5"] = std::move(image);
+  }
+  for (const auto& [name, archive] : shared) {
+    check_section_name(name);
+    if (sections.contains(name)) throw Error(Fault::internal, "two sections \"" + name + '"');
+    manifest.sections[name] = shared_file(name, archive, files);
+  }
+  writing_ =
+      std::async(std::launch::async, [this, step, text = manifest.to_json(),
+                                      files = std::move(files)] { write(step, text, files); });
+}
+
+void CheckpointFolder::finish() {
+  if (writing_.valid()) writing_.get();
+}
+
+void CheckpointFolder::write(std::int64_t step, const std::string& manifest,
+                             const std::map<fs::path, Image>& files) {
+  const fs::path final = folder_ / step_name(step);
+  const fs::path temporary = folder_ / (step_name(step) + kTemporary + attempt_);
+  try {
+    remove_path(temporary);
+    make_folder(temporary);
+    for (const auto& [file, image] : files) {
+      if (file.has_parent_path()) {
+        const fs::path place = folder_ / file, part = place.string() + kTemporary + attempt_;
+        make_folder(place.parent_path());
+        write_file(part, image);
+        rename_path(part, place);
+        fsync_folder(place.parent_path());
+      } else {
+        write_file(temporary / file, image);
+      }
+    }
+    write_file(temporary / "manifest.json", std::as_bytes(std::span(manifest)));
+    fsync_folder(temporary);
+    commit(temporary, final);
+  } catch (const Error&) {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+    throw;
+  }
+  replace_link(folder_ / kLatest, final.filename());
+  rotate();
+}
+
+// Gives the finished folder its name. Durable when it returns; a crash at any point leaves the
+// old folder of that name or the new one (clear_leftovers finishes what was begun).
+void CheckpointFolder::commit(const fs::path& temporary, const fs::path& step) {
+  std::error_code code;
+  if (!fs::exists(fs::symlink_status(step, code))) {
+    rename_path(temporary, step);
+  } else if (exchange_paths(temporary, step)) {
+    remove_path(temporary);
+  } else {
+    const fs::path replaced = step.string() + kReplaced + attempt_;
+    rename_path(step, replaced);
+    rename_path(temporary, step);
+    fsync_folder(folder_);
+    remove_path(replaced);
+  }
+  fsync_folder(folder_);
+}
+
+std::optional<Checkpoint> CheckpointFolder::newest() {
+  finish();
+  clear_leftovers();
+  auto steps = steps_in(folder_);
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    const fs::path place = folder_ / step_name(*step);
+    try {
+      Checkpoint found = Checkpoint::open(place);
+      if (named_by(folder_ / kLatest) != *step) replace_link(folder_ / kLatest, place.filename());
+      return found;
+    } catch (const Error& error) {
+      if (error.fault() != Fault::data) throw;  // a failing file server damages nothing
+      quarantine(place, error.what());
+    }
+  }
+  if (fs::is_symlink(fs::symlink_status(folder_ / kLatest))) remove_path(folder_ / kLatest);
+  return std::nullopt;
+}
+
+void CheckpointFolder::clear_leftovers() {
+  for (const auto& path : entries(folder_)) {
+    const std::string name = path.filename().string();
+    const auto replaced = name.find(kReplaced);
+    if (replaced != std::string::npos) {
+      const fs::path original = folder_ / name.substr(0, replaced);
+      if (fs::exists(original)) {
+        remove_path(path);
+      } else {
+        rename_path(path, original);
+      }
+    } else if (name.find(kTemporary) != std::string::npos) {
+      remove_path(path);
+    }
+  }
+  for (const auto& path : entries(folder_ / kShared)) {
+    if (path.filename().string().find(kTemporary) != std::string::npos) remove_path(path);
+  }
+}
+
+void CheckpointFolder::quarantine(const fs::path& step, const std::string& why) {
+  const fs::path place = folder_ / "quarantine";
+  fs::path target = place / step.filename();
+  for (int n = 2; fs::exists(fs::symlink_status(target)); ++n) {
+    target = place / fmt::format("{}.{}", step.filename().string(), n);
+  }
+  spdlog::warn("a damaged checkpoint is set aside in {}: {}", target.string(), why);
+  make_folder(place);
+  rename_path(step, target);
+  std::error_code code;
+  if (fs::is_directory(target, code)) replace_file(target / "why.txt", why + '\n');
+  fsync_folder(folder_);
+}
+
+void CheckpointFolder::mark_best(std::int64_t step) {
+  finish();
+  if (!fs::exists(folder_ / step_name(step))) {
+    throw Error(Fault::internal, fmt::format("there is no checkpoint of step {}", step),
+                folder_.string());
+  }
+  replace_link(folder_ / kBest, step_name(step));
+}
+
+// What fails here loses no work: it is said, and tried again after the next save.
+void CheckpointFolder::rotate() {
+  try {
+    auto steps = steps_in(folder_);
+    const auto kept = std::min(steps.size(), static_cast<std::size_t>(options_.keep));
+    steps.resize(steps.size() - kept);
+    for (const std::int64_t step : steps) {
+      if (step == named_by(folder_ / kLatest) || step == named_by(folder_ / kBest)) continue;
+      // A folder half removed must not look like a damaged checkpoint.
+      const fs::path gone = folder_ / (step_name(step) + kTemporary + attempt_);
+      rename_path(folder_ / step_name(step), gone);
+      remove_path(gone);
+    }
+    remove_unshared();
+  } catch (const Error& error) {
+    spdlog::warn("an old checkpoint was not removed: {}", error.what());
+  }
+}
+
+// Removes shared files that no manifest names; none at all while one manifest cannot be read.
+void CheckpointFolder::remove_unshared() {
+  std::set<std::string> used;
+  for (const std::int64_t step : steps_in(folder_)) {
+    const fs::path file = folder_ / step_name(step) / "manifest.json";
+    const Manifest manifest = Manifest::parse(read_text(file), file.string());
+    for (const auto& [name, section] : manifest.sections) {
+      used.insert(fs::path(section.file).filename().string());
+    }
+  }
+  for (const auto& path : entries(folder_ / kShared)) {
+    if (!used.contains(path.filename().string())) remove_path(path);
+  }
+}
+
+}  // namespace metaloom

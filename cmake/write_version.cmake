@@ -1,0 +1,16 @@
+# Run by GitState.cmake at build time: fills core/version.cpp.in.
+set(GIT_COMMIT "unknown")
+set(GIT_DIRTY false)
+find_program(GIT git)
+if(GIT)
+  execute_process(COMMAND ${GIT} rev-parse HEAD WORKING_DIRECTORY ${SOURCE} OUTPUT_VARIABLE commit
+                  OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE status)
+  if(status EQUAL 0)
+    set(GIT_COMMIT ${commit})
+    execute_process(COMMAND ${GIT} status --porcelain WORKING_DIRECTORY ${SOURCE} OUTPUT_VARIABLE changes ERROR_QUIET)
+    if(changes)
+      set(GIT_DIRTY true)
+    endif()
+  endif()
+endif()
+configure_file(${SOURCE}/core/version.cpp.in ${OUTPUT} @ONLY)

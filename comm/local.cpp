@@ -1,0 +1,191 @@
+// Backend "local": ranks as threads of one process (run_local_world), or a world of one process.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <optional>
+#include <thread>
+
+#include "comm/communicator.h"
+#include "comm/cores.h"
+#include "comm/local_world.h"
+#include "comm/roll_call.h"
+#include "core/error.h"
+#include "core/registry.h"
+
+namespace metaloom {
+
+namespace {
+
+class LocalPending final : public Pending {
+ public:
+  LocalPending(LocalWorld& world, int rank, std::int64_t number, at::Tensor data)
+      : world_(world), rank_(rank), number_(number), data_(std::move(data)) {}
+  ~LocalPending() override {
+    try {
+      wait();
+    } catch (const Error&) {
+      // The world is poisoned: the next operation says so.
+    }
+  }
+  void wait() override {
+    const at::Tensor data = std::exchange(data_, at::Tensor());
+    if (!data.defined()) return;
+    world_.leave(rank_, number_, [&](const Meeting& meeting) {
+      const at::NoGradGuard no_grad;
+      data.copy_(meeting.result);
+    });
+  }
+
+ private:
+  LocalWorld& world_;
+  int rank_;
+  std::int64_t number_;
+  at::Tensor data_;
+};
+
+class LocalCommunicator final : public Communicator {
+ public:
+  LocalCommunicator(LocalWorld& world, int rank, double deadline)
+      : Communicator(deadline), world_(world), rank_(rank) {}
+
+  int rank() const override { return rank_; }
+  int size() const override { return world_.size(); }
+  int local_size() const override { return world_.size(); }
+  int local_rank() const override { return rank_; }
+  std::string host() const override { return this_process().host; }
+  int cores() const override {
+    return fair_share(std::vector<std::string>(world_.size(), allowed_cores()), 0);
+  }
+
+  std::unique_ptr<Pending> all_reduce(at::Tensor data, Reduce how) override {
+    check_reducible(data);
+    Brought brought;
+    brought.data = data;
+    const auto number = world_.arrive(rank_, {"all_reduce", how}, std::move(brought));
+    return std::make_unique<LocalPending>(world_, rank_, number, std::move(data));
+  }
+
+  void broadcast(at::Tensor data, int root) override {
+    check_contiguous(data, "broadcast");
+    Brought brought;
+    brought.data = data;
+    meet({"broadcast", Reduce::sum, root}, std::move(brought), [&](const Meeting& meeting) {
+      const at::NoGradGuard no_grad;
+      if (rank_ != root) data.copy_(meeting.result);
+    });
+  }
+
+  std::vector<std::string> all_gather(const std::string& mine) override {
+    Brought brought;
+    brought.text = mine;
+    std::vector<std::string> all;
+    meet({"all_gather"}, std::move(brought), [&](const Meeting& meeting) {
+      for (const Brought& each : meeting.brought) all.push_back(each.text);
+    });
+    return all;
+  }
+
+  void barrier() override {
+    meet({"barrier"}, {}, [](const Meeting&) {});
+  }
+
+  std::vector<std::int64_t> vote(std::vector<std::int64_t> mine) override {
+    Brought brought;
+    brought.votes = std::move(mine);
+    std::vector<std::int64_t> result;
+    meet({"vote"}, std::move(brought), [&](const Meeting& meeting) { result = meeting.votes; });
+    return result;
+  }
+
+  void announce(const std::string& section, std::chrono::duration<double> deadline) override {
+    world_.announce(rank_, section, deadline.count());
+  }
+
+  [[noreturn]] void abort(int exit_code, const std::string& why) override {
+    throw Error(static_cast<Fault>(exit_code), why);
+  }
+
+ private:
+  void meet(const Occasion& occasion, Brought brought,
+            const std::function<void(const Meeting&)>& take) {
+    world_.leave(rank_, world_.arrive(rank_, occasion, std::move(brought)), take);
+  }
+
+  LocalWorld& world_;
+  int rank_;
+};
+
+// A process that is a world of its own: nobody waits for it, but its watchdog.
+class LoneProcess final : public Communicator, private NoteChannel {
+ public:
+  explicit LoneProcess(double deadline)
+      : Communicator(deadline),
+        world_(1, deadline),
+        ranks_(world_, 0, deadline),
+        watchdog_(end_process),
+        roll_call_(0, {this_process()}, deadline, *this, watchdog_) {}
+
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  int local_size() const override { return 1; }
+  int local_rank() const override { return 0; }
+  std::string host() const override { return roll_call_.host(); }
+  int cores() const override { return ranks_.cores(); }
+  std::unique_ptr<Pending> all_reduce(at::Tensor data, Reduce how) override {
+    return ranks_.all_reduce(std::move(data), how);
+  }
+  void broadcast(at::Tensor data, int root) override { ranks_.broadcast(std::move(data), root); }
+  std::vector<std::string> all_gather(const std::string& mine) override { return {mine}; }
+  void barrier() override {}
+  std::vector<std::int64_t> vote(std::vector<std::int64_t> mine) override { return mine; }
+  void announce(const std::string& section, std::chrono::duration<double> deadline) override {
+    roll_call_.enter(section, deadline.count());
+  }
+  [[noreturn]] void abort(int exit_code, const std::string& why) override {
+    roll_call_.say(why);
+    _exit(exit_code);
+  }
+  RollCall* roll_call() override { return &roll_call_; }
+
+ private:
+  void send(int, const Note&) override {}
+  bool receive(Note&) override { return false; }
+  static void end_process(const std::string& section, double seconds) {
+    write_line(describe_stuck(0, section, seconds));
+    _exit(static_cast<int>(Fault::hang));
+  }
+
+  LocalWorld world_;
+  LocalCommunicator ranks_;
+  Watchdog watchdog_;
+  RollCall roll_call_;
+};
+
+const Register<Communicator> here{
+    "local", "a world of one process; ranks as threads in tests",
+    [](const CommOptions& options) { return std::make_unique<LoneProcess>(options.deadline); }};
+
+}  // namespace
+
+void run_local_world(int size, const CommOptions& options,
+                     const std::function<void(Communicator&)>& rank_main) {
+  LocalWorld world(size, options.deadline);
+  const auto run_rank = [&](int rank) {
+    std::exception_ptr error;
+    try {
+      LocalCommunicator comm(world, rank, options.deadline);
+      rank_main(comm);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    world.end(rank, std::move(error));
+  };
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < size; ++rank) threads.emplace_back(run_rank, rank);
+  for (std::thread& thread : threads) thread.join();
+  if (world.first_error()) std::rethrow_exception(world.first_error());
+}
+
+}  // namespace metaloom

@@ -1,0 +1,57 @@
+// The watchdog of a process: a thread that notices when the process sits in one section for longer
+// than the section's deadline (stuck arithmetic, a lost file server), names it, and ends it.
+// Nobody else can: the ranks that wait for this one only know that it is silent.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace metaloom {
+
+/// Seconds that this process has run since the stopwatch was made. Time in which it was stopped
+/// (SIGSTOP, a suspended job) counts as one second at most, so that nobody is accused of it.
+class RunningTime {
+ public:
+  double seconds();
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  double seconds_ = 0;
+};
+
+class Watchdog {
+ public:
+  /// Called in the watchdog's thread, once. Not to be relied on: locks, the heap, the log.
+  using Expired = std::function<void(const std::string& section, double seconds)>;
+
+  explicit Watchdog(Expired expired);
+  ~Watchdog();
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+
+  /// From now on `section` may last `deadline` seconds; an empty one may last for ever.
+  void watch(const std::string& section, double deadline);
+  /// A sign of life: the present section starts again.
+  void alive();
+
+ private:
+  void run();
+
+  Expired expired_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string section_;
+  double deadline_ = 0;
+  RunningTime in_section_;
+  bool ended_ = false;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+/// Writes one line to stderr in one call that no lock of ours can block.
+void write_line(const std::string& line);
+
+}  // namespace metaloom

@@ -1,0 +1,48 @@
+// Files that are either wholly there or not at all, and read-only mappings.
+// Every failure is an Error that names the path and the cure (free space, permissions).
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace metaloom {
+
+/// Reserves the space, writes, fsyncs and closes `path`; on failure nothing is left behind.
+void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
+/// As write_file, but through a temporary beside `path`, renamed over it; fsyncs the folder.
+void replace_file(const std::filesystem::path& path, std::string_view text);
+void fsync_folder(const std::filesystem::path& folder);
+/// Renames within one file system; what stands at `to` must be a file, or an empty folder.
+void rename_path(const std::filesystem::path& from, const std::filesystem::path& to);
+/// Lets two paths change places in one step; false where the file system cannot.
+bool exchange_paths(const std::filesystem::path& a, const std::filesystem::path& b);
+/// Removes a file or a whole folder; nothing there is fine.
+void remove_path(const std::filesystem::path& path);
+void make_folder(const std::filesystem::path& folder);
+/// Points the symbolic link `link` at `target`, by rename: never absent in between.
+void replace_link(const std::filesystem::path& link, const std::filesystem::path& target);
+
+std::vector<std::byte> read_bytes(const std::filesystem::path& path);
+std::string read_text(const std::filesystem::path& path);
+
+/// A whole file mapped read-only for as long as the object lives.
+class Mapping {
+ public:
+  explicit Mapping(const std::filesystem::path& path);
+  ~Mapping();
+  Mapping(Mapping&& other) noexcept;
+  Mapping& operator=(Mapping&&) = delete;
+  Mapping(const Mapping&) = delete;
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace metaloom

@@ -1,0 +1,16 @@
+#include "core/json.h"
+
+#include "core/error.h"
+
+namespace metaloom {
+
+Json parse_json(std::string_view text, const std::string& where) {
+  try {
+    return Json::parse(text.begin(), text.end());
+  } catch (const Json::parse_error& error) {
+    throw Error(Fault::data, "not valid JSON at byte " + std::to_string(error.byte), where,
+                "The file is damaged or was edited by hand: make it again.");
+  }
+}
+
+}  // namespace metaloom

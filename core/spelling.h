@@ -1,0 +1,16 @@
+// "Did you mean": the nearest of a list of known names, for every message about an unknown one.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace metaloom {
+
+/// A cure for an unknown `name`: `Did you mean "x"? Known: a, b, c.`
+/// The nearest name is offered where the edit distance makes it plausible.
+std::string did_you_mean(const std::string& name, const std::vector<std::string>& known);
+
+/// Damerau-Levenshtein distance (optimal string alignment) in characters.
+int edit_distance(const std::string& a, const std::string& b);
+
+}  // namespace metaloom

@@ -1,0 +1,77 @@
+#include "launcher/assembly.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "core/registry.h"
+
+namespace metaloom {
+namespace {
+
+std::optional<Checkpoint> open_init(const RunOptions& run) {
+  if (run.init.empty()) return std::nullopt;
+  return Checkpoint::open(resolve_checkpoint(run.init));
+}
+
+Pretrained read_model(const StageConfig& config, const std::optional<Checkpoint>& init) {
+  if (init) return model_of(*init);
+  if (!std::filesystem::exists(config.model.weights)) {
+    throw Error(Fault::data, "there is no model archive", config.model.weights,
+                "Import one: metaloom import FOLDER out=" + config.model.weights +
+                    " (make quickstart does it for MiniLM).");
+  }
+  return Pretrained::from_archive(Archive::load(config.model.weights), config.model.weights);
+}
+
+void check_tokenizers(const Pretrained& model, const Mix& mix) {
+  for (int i = 0; i < mix.datasets(); ++i) {
+    if (mix.info(i).tokenizer_digest == model.tokenizer_digest) continue;
+    throw Error(Fault::data,
+                fmt::format("{} was tokenised with another tokenizer than the model's",
+                            mix.info(i).name),
+                mix.info(i).name, "Run metaloom data again with this model's tokenizer.");
+  }
+}
+
+}  // namespace
+
+Assembly::Assembly(const StageConfig& stage)
+    : config(stage),
+      rng(static_cast<std::uint64_t>(stage.run.seed)),
+      init(open_init(stage.run)),
+      pretrained(read_model(stage, init)),
+      mix(std::make_unique<Mix>(stage.data, rng.at("data"))) {
+  check_tokenizers(pretrained, *mix);
+  std::vector<const DatasetInfo*> datasets;
+  for (int i = 0; i < mix->datasets(); ++i) datasets.push_back(&mix->info(i));
+  build(datasets);
+}
+
+Assembly::Assembly(const StageConfig& stage, std::vector<const DatasetInfo*> brought)
+    : config(stage),
+      rng(static_cast<std::uint64_t>(stage.run.seed)),
+      init(open_init(stage.run)),
+      pretrained(read_model(stage, init)) {
+  build(std::move(brought));
+}
+
+void Assembly::build(std::vector<const DatasetInfo*> datasets) {
+  method = Registry<Method>::make(config.method_name, config.method,
+                                  Ingredients{.pretrained = pretrained,
+                                              .datasets = std::move(datasets),
+                                              .tasks = config.data.task,
+                                              .steps = config.run.steps,
+                                              .rng = rng.at("method")});
+  const Params initial = method->initial();
+  theta = std::make_unique<FlatParams>(initial, method->groups(initial));
+  if (init) adopted = adopt(*init, *theta);
+}
+
+StepContext Assembly::context(std::int64_t step) const {
+  return {.step = step, .steps = config.run.steps, .rng = rng.at("step").at({step})};
+}
+
+Table Assembly::resolved() const { return config.resolved(write_fields(*method)); }
+
+}  // namespace metaloom

@@ -1,0 +1,43 @@
+// One stage, wired: the objects that a StageConfig describes, in the order of their making. Verbs
+// take from it what they need. Objects refer to earlier ones, so an Assembly does not move.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "launcher/run_config.h"
+#include "methods/method.h"
+#include "models/pretrained.h"
+#include "sampler/mix.h"
+#include "worker/flat_params.h"
+#include "worker/run_state.h"
+
+namespace metaloom {
+
+class Assembly {
+ public:
+  /// Reads the model (from init, if given), opens the data and builds the method. With
+  /// `data` false only model and method are there: for verbs that bring their own tasks, whose
+  /// datasets `brought` describes.
+  explicit Assembly(const StageConfig& config);
+  Assembly(const StageConfig& config, std::vector<const DatasetInfo*> brought);
+  Assembly(const Assembly&) = delete;
+
+  const StageConfig config;
+  const Rng rng;
+  std::optional<Checkpoint> init;   // what the stage starts from
+  Pretrained pretrained;
+  std::unique_ptr<Mix> mix;         // null where tasks are brought
+  std::unique_ptr<Method> method;
+  std::unique_ptr<FlatParams> theta;
+  std::vector<std::string> adopted; // names taken from init
+
+  StepContext context(std::int64_t step) const;
+  /// The stage as it will be recorded: every key, defaults included.
+  Table resolved() const;
+
+ private:
+  void build(std::vector<const DatasetInfo*> datasets);
+};
+
+}  // namespace metaloom

@@ -1,0 +1,65 @@
+// metaloom evaluate: scores a run's result again, on other episodes, splits or datasets.
+#include <fmt/format.h>
+
+#include "core/json.h"
+#include "core/registry.h"
+#include "launcher/assembly.h"
+#include "launcher/overlap.h"
+#include "launcher/verb.h"
+#include "launcher/world.h"
+#include "worker/optimizer.h"
+
+namespace metaloom {
+namespace {
+
+class Evaluate final : public Verb {
+ public:
+  std::string help() const override {
+    EvaluationOptions options;
+    return "metaloom evaluate STAGE [key=value ...]\n\n"
+           "STAGE: the folder of a trained stage (RUN, or RUN/1_muppet). Its configuration is read\n"
+           "from there; any of its keys may be overridden. Prints one line and one JSON object per\n"
+           "dataset.\n\n" +
+           describe_fields(options, "evaluate") +
+           "\nExample\n"
+           "  metaloom evaluate runs/first/2_metaprompting evaluate.split=test "
+           "evaluate.episodes=500\n";
+  }
+
+  int run(const Arguments& arguments) const override {
+    const std::filesystem::path folder =
+        only_target(arguments, "evaluate", "the folder of a trained stage");
+    const auto stages = load_stages(folder / "config.toml", arguments.assignments);
+    const StageConfig& config = stage_called(stages, "");
+    Communicator& comm = enter_world(config.comm);
+    check_overlaps(stages, find_lineages(stages));
+    const Checkpoint checkpoint = Checkpoint::open(resolve_checkpoint(folder));
+    Assembly stage(config);
+    Optimizer optimizer(config.optimizer, *stage.theta);
+    const RunProgress progress = resume_run(checkpoint, *stage.theta, optimizer);
+    const Split split = split_called(config.evaluate.split);
+    for (const Score& score :
+         evaluate(comm, *stage.method, stage.theta->values(), *stage.mix, split, config.evaluate,
+                  stage.context(progress.step))) {
+      if (comm.rank() != 0) continue;
+      fmt::print("{:<24} {:<10} {} {:.2f} % +- {:.2f} (n = {})\n", score.dataset, name_of(split),
+                 score.metric, 100 * score.value, 196 * score.standard_error, score.n);
+      fmt::print("{}\n", Json{{"dataset", score.dataset},
+                              {"split", name_of(split)},
+                              {"metric", score.metric},
+                              {"value", score.value},
+                              {"standard_error", score.standard_error},
+                              {"n", score.n},
+                              {"values", score.values}}
+                             .dump());
+    }
+    leave_world();
+    return 0;
+  }
+};
+
+const Register<Verb> here{"evaluate", "score a trained stage on held-out tasks",
+                          [] { return std::make_unique<Evaluate>(); }};
+
+}  // namespace
+}  // namespace metaloom

@@ -1,0 +1,65 @@
+#include "launcher/overlap.h"
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "sampler/mix.h"
+
+namespace metaloom {
+namespace {
+
+Lineage of_init(const std::vector<StageConfig>& stages, std::size_t index,
+                const std::vector<StageLineage>& earlier) {
+  const std::string& init = stages[index].run.init;
+  if (init.empty()) return {};
+  for (std::size_t i = 0; i < index; ++i) {
+    if (stages[i].folder == init) return earlier[i].trained_on;
+  }
+  const Checkpoint checkpoint = Checkpoint::open(resolve_checkpoint(init));
+  return checkpoint.contains("lineage") ? Lineage::load(checkpoint.read("lineage")) : Lineage();
+}
+
+}  // namespace
+
+std::vector<StageLineage> find_lineages(const std::vector<StageConfig>& stages) {
+  std::vector<StageLineage> out;
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const StageConfig& stage = stages[i];
+    const Mix mix(stage.data, Rng(0));
+    StageLineage lineage{.trained_on = of_init(stages, i, out), .findings = {}};
+    const Split split = split_called(stage.evaluate.split);
+    for (int d = 0; d < mix.datasets(); ++d) {
+      const auto rows = mix.store(d).text_digests(split);
+      for (const auto& [trained, count] : lineage.trained_on.overlap(rows)) {
+        lineage.findings.push_back(fmt::format("{} ({}): {} of {} texts were trained on in {}",
+                                               mix.info(d).name, name_of(split), count,
+                                               rows.size(), trained));
+      }
+    }
+    // A stage's own training rows belong to its evaluation sets by design; they matter to what
+    // comes after it.
+    for (int d = 0; d < mix.datasets(); ++d) {
+      lineage.trained_on.add(stage.name, mix.info(d).name, mix.store(d).text_digests(Split::train));
+    }
+    out.push_back(std::move(lineage));
+  }
+  return out;
+}
+
+std::vector<std::string> check_overlaps(const std::vector<StageConfig>& stages,
+                                        const std::vector<StageLineage>& lineages) {
+  std::vector<std::string> warnings;
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    for (const std::string& finding : lineages[i].findings) {
+      if (!stages[i].data.allow_overlap) {
+        throw Error(Fault::data, finding, "stage " + stages[i].name,
+                    "Leave those datasets out of the mix, or say data.allow_overlap=true: every "
+                    "table then says so.");
+      }
+      warnings.push_back(stages[i].name + ": " + finding);
+    }
+  }
+  return warnings;
+}
+
+}  // namespace metaloom

@@ -1,0 +1,152 @@
+// metaloom plan: what a run would do and cost, without training.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "core/registry.h"
+#include "launcher/assembly.h"
+#include "launcher/overlap.h"
+#include "launcher/verb.h"
+#include "worker/optimizer.h"
+
+namespace metaloom {
+namespace {
+
+constexpr double kMiB = 1024.0 * 1024.0;
+
+struct PlanOptions {
+  std::int64_t ranks = 1, updates = 3;
+  void fields(Fields& f) {
+    f.integer("ranks", ranks, "how many ranks to plan for", {1, 1e6});
+    f.integer("updates", updates, "updates whose tasks are listed", {1, 1000});
+  }
+};
+
+void print_size(const Assembly& stage) {
+  const std::int64_t model = stage.pretrained.weights.numel();
+  const std::int64_t trained = stage.theta->flat().numel();
+  Optimizer optimizer(stage.config.optimizer, *stage.theta);
+  fmt::print("  model        {:>12} parameters, {:.1f} MiB\n", model, 4.0 * model / kMiB);
+  fmt::print("  trained      {:>12} parameters in {} tensors\n", trained,
+             stage.theta->values().size());
+  for (const ParameterGroup& group : stage.theta->groups()) {
+    std::int64_t numel = 0;
+    for (const auto& name : group.parameters) numel += stage.theta->span(name).length;
+    fmt::print("    {:<18} {:>10}  rate x {:g}{}\n", group.name, numel, group.rate_scale,
+               group.decay ? "" : "  no weight decay");
+  }
+}
+
+struct UpdateCost {
+  double flops = 0, busiest = 0, peak_bytes = 0, tokens = 0;
+};
+
+/// Prints who computes what in one update.
+UpdateCost print_update(const Assembly& stage, std::int64_t step, std::int64_t ranks, bool list) {
+  const Phase phase = stage.method->phase(step);
+  const auto packs = stage.mix->plan(stage.method->draw_index(step), phase.half);
+  std::vector<double> costs;
+  UpdateCost total;
+  for (const Pack& pack : packs) {
+    std::vector<TaskShape> shapes;
+    for (const TaskId& id : pack.tasks) {
+      shapes.push_back(stage.mix->shape(id));
+      total.tokens += static_cast<double>(shapes.back().support_tokens + shapes.back().query_tokens);
+    }
+    const Cost cost = stage.method->cost(shapes);
+    costs.push_back(cost.flops);
+    total.flops += cost.flops;
+    total.peak_bytes = std::max(total.peak_bytes, cost.peak_bytes);
+  }
+  const auto shares = share_out(costs, static_cast<int>(ranks));
+  for (std::size_t rank = 0; rank < shares.size(); ++rank) {
+    double load = 0;
+    std::vector<std::string> names;
+    for (std::size_t i : shares[rank]) {
+      load += costs[i];
+      for (const TaskId& id : packs[i].tasks) {
+        names.push_back(fmt::format("{}#{}", stage.mix->info(id.dataset).name, id.index));
+      }
+    }
+    total.busiest = std::max(total.busiest, load);
+    if (list && rank < 8) {
+      fmt::print("    update {} {:<8} rank {}  {:6.2f} GFLOP  {}\n", step + 1, phase.name, rank,
+                 load / 1e9, fmt::join(names, " "));
+    }
+  }
+  return total;
+}
+
+void print_stage(const StageConfig& config, const StageLineage& lineage, const PlanOptions& plan,
+                 bool model_planned) {
+  StageConfig buildable = config;
+  if (model_planned) buildable.run.init.clear();  // the earlier stage's model: same shapes
+  const Assembly stage(buildable);
+  fmt::print("\n{}  ({})\n", config.name, config.method_name);
+  fmt::print("  starts from  {}\n", config.run.init.empty() ? config.model.weights : config.run.init);
+  print_size(stage);
+  for (int i = 0; i < stage.mix->datasets(); ++i) {
+    const TokenStore& store = stage.mix->store(i);
+    fmt::print("  data         {:<20} {:<16} {:>6} train {:>5} validation {:>5} test  {}\n",
+               store.info().name, store.info().family, store.rows(Split::train),
+               store.rows(Split::validation), store.rows(Split::test), store.info().licence);
+  }
+  UpdateCost sum;
+  for (std::int64_t step = 0; step < std::min(plan.updates, config.run.steps); ++step) {
+    const UpdateCost cost = print_update(stage, step, plan.ranks, true);
+    sum.flops += cost.flops / static_cast<double>(plan.updates);
+    sum.tokens += cost.tokens / static_cast<double>(plan.updates);
+    sum.busiest += cost.busiest / static_cast<double>(plan.updates);
+    sum.peak_bytes = std::max(sum.peak_bytes, cost.peak_bytes);
+  }
+  fmt::print("  work         {:.2f} GFLOP an update, {:.0f} text tokens, ranks balanced to {:.0f} %\n",
+             sum.flops / 1e9, sum.tokens,
+             100 * sum.flops / std::max(1.0, sum.busiest * static_cast<double>(plan.ranks)));
+  fmt::print("  memory       {:.0f} MiB a rank: model {:.0f}, theta with optimizer {:.0f}, activations {:.0f}\n",
+             4.0 * stage.pretrained.weights.numel() / kMiB + 16.0 * stage.theta->flat().numel() / kMiB +
+                 sum.peak_bytes / kMiB,
+             4.0 * stage.pretrained.weights.numel() / kMiB, 16.0 * stage.theta->flat().numel() / kMiB,
+             sum.peak_bytes / kMiB);
+  fmt::print("  schedule     {} updates", config.run.steps);
+  for (double share : {0.0, 0.25, 0.5, 1.0}) {
+    const auto step = static_cast<std::int64_t>(share * static_cast<double>(config.run.steps - 1));
+    fmt::print(", rate {:.2e} at {}", learning_rate(config.optimizer, step, config.run.steps), step + 1);
+  }
+  fmt::print("\n  overlaps     {}\n", lineage.findings.empty() ? "none" : "");
+  for (const std::string& finding : lineage.findings) fmt::print("    {}\n", finding);
+}
+
+class Plan final : public Verb {
+ public:
+  std::string help() const override {
+    PlanOptions options;
+    return "metaloom plan CONFIG.toml [key=value ...]\n\n"
+           "Prints what each stage would train, on what, at what cost, which rank computes what,\n"
+           "and whether evaluation texts were trained on; trains nothing.\n\n" +
+           describe_fields(options, "plan") +
+           "\nExample\n  metaloom plan configs/quickstart.toml plan.ranks=4\n";
+  }
+
+  int run(const Arguments& arguments) const override {
+    const auto [own, others] = own_assignments(arguments, "plan");
+    PlanOptions options;
+    read_fields(own, "plan", options);
+    const auto stages =
+        load_stages(only_target(arguments, "plan", "a configuration file"), others);
+    const auto lineages = find_lineages(stages);
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+      bool planned = false;
+      for (std::size_t earlier = 0; earlier < i; ++earlier) {
+        planned = planned || stages[earlier].folder == stages[i].run.init;
+      }
+      print_stage(stages[i], lineages[i], options, planned);
+    }
+    check_overlaps(stages, lineages);
+    return 0;
+  }
+};
+
+const Register<Verb> here{"plan", "print what a run would do and cost, without training",
+                          [] { return std::make_unique<Plan>(); }};
+
+}  // namespace
+}  // namespace metaloom

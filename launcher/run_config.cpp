@@ -1,0 +1,157 @@
+#include "launcher/run_config.h"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/registry.h"
+#include "core/spelling.h"
+#include "methods/method.h"
+
+namespace metaloom {
+namespace {
+
+const std::vector<std::string> kSections{"model",      "method", "data", "optimizer", "evaluate",
+                                         "checkpoint", "comm",   "stage"};
+
+StageConfig read_stage(const Table& table, const std::string& name, bool several) {
+  StageConfig out;
+  std::vector<std::string> sections = kSections;
+  read_fields(table, "", out.run, sections);
+  const auto read = [&](const char* section, auto& options) {
+    read_fields(table.section(section), section, options);
+  };
+  read("model", out.model);
+  read("data", out.data);
+  read("optimizer", out.optimizer);
+  read("evaluate", out.evaluate);
+  read("checkpoint", out.checkpoint);
+  read("comm", out.comm);
+  out.method = table.section("method");
+  out.method_name = out.method.text("name");
+  if (out.method_name.empty()) {
+    throw Error(Fault::usage, "the configuration names no method", table.origin(),
+                "Add method.name. " + did_you_mean("", Registry<Method>::names()));
+  }
+  Registry<Method>::at(out.method_name);
+  out.method.erase("name");
+  out.name = several ? name : out.method_name;
+  out.folder = out.run.run;
+  if (several) out.folder /= name;
+  return out;
+}
+
+/// An `init` that names another stage means that stage's folder.
+void resolve_init(std::vector<StageConfig>& stages) {
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    for (std::size_t earlier = 0; earlier < stages.size(); ++earlier) {
+      if (stages[earlier].name != stages[i].run.init) continue;
+      if (earlier >= i) {
+        throw Error(Fault::usage,
+                    fmt::format("stage {} starts from {}, which runs later", stages[i].name,
+                                stages[earlier].name),
+                    "init", "Stages run in the order of their names: rename them.");
+      }
+      stages[i].run.init = stages[earlier].folder.string();
+    }
+  }
+}
+
+}  // namespace
+
+void RunOptions::fields(Fields& f) {
+  f.text("run", run, "folder of the run");
+  f.integer("seed", seed, "of everything random", {0});
+  f.integer("steps", steps, "updates to make", {1, 1e9});
+  f.text("init", init, "start from this stage's, run's or checkpoint's model and prompt");
+  f.choice("resume", resume, "continue what the run folder holds", {"auto", "must", "never"});
+  f.integer("non_finite_budget", non_finite_budget, "updates that may be left out", {0});
+}
+
+void ModelOptions::fields(Fields& f) {
+  f.text("weights", weights, "model archive, used where there is no init");
+  f.choice("device", device, "where to compute", {"auto", "cpu", "cuda"});
+}
+
+Table StageConfig::resolved(const Table& method_section) const {
+  StageConfig copy = *this;
+  Table out = write_fields(copy.run);
+  out.set("model", write_fields(copy.model));
+  Table method_table = method_section;
+  method_table.set("name", method_name);
+  out.set("method", method_table);
+  out.set("data", write_fields(copy.data));
+  out.set("optimizer", write_fields(copy.optimizer));
+  out.set("evaluate", write_fields(copy.evaluate));
+  out.set("checkpoint", write_fields(copy.checkpoint));
+  out.set("comm", write_fields(copy.comm));
+  return out;
+}
+
+std::vector<StageConfig> load_stages(const std::filesystem::path& target,
+                                     const std::vector<std::string>& assignments) {
+  Table file = Table::load(target);
+  for (const std::string& assignment : assignments) file.assign(assignment);
+  std::vector<StageConfig> stages;
+  const Table overrides = file.section("stage");
+  if (overrides.keys().empty()) {
+    stages.push_back(read_stage(file, "", false));
+  } else {
+    Table common = file;
+    common.erase("stage");
+    for (const std::string& name : overrides.keys()) {
+      const Table own = overrides.section(name);
+      if (own.contains("run")) {
+        throw Error(Fault::usage, "a stage has no run folder of its own", own.origin("run"),
+                    "Set run at the top of the file: stages get sub-folders of it.");
+      }
+      stages.push_back(read_stage(common.overlaid_with(own), name, true));
+    }
+    resolve_init(stages);
+  }
+  return stages;
+}
+
+const StageConfig& stage_called(const std::vector<StageConfig>& stages, const std::string& name) {
+  std::vector<std::string> names;
+  for (const StageConfig& stage : stages) {
+    if (stage.name == name || name.empty()) return stage;
+    names.push_back(stage.name);
+  }
+  throw Error(Fault::usage, "there is no stage \"" + name + "\"", "command line",
+              did_you_mean(name, names));
+}
+
+std::string describe_run_keys() {
+  StageConfig config;
+  return describe_fields(config.run, "") + describe_fields(config.model, "model") +
+         describe_fields(config.data, "data") + describe_fields(config.optimizer, "optimizer") +
+         describe_fields(config.evaluate, "evaluate") +
+         describe_fields(config.checkpoint, "checkpoint") + describe_fields(config.comm, "comm");
+}
+
+std::string first_difference(const Table& now, const Table& before) {
+  static const std::set<std::string> free{"run", "resume", "checkpoint", "comm", "model"};
+  const auto lines = [](Table table) {
+    for (const std::string& key : free) table.erase(key);
+    std::vector<std::string> out;
+    std::istringstream in(table.to_toml());
+    std::string section;
+    for (std::string line; std::getline(in, line);) {
+      if (line.starts_with("[")) section = line + " ";
+      if (!line.empty() && !line.starts_with("[")) out.push_back(section + line);
+    }
+    return out;
+  };
+  const std::vector<std::string> mine = lines(now), theirs = lines(before);
+  for (std::size_t i = 0; i < std::max(mine.size(), theirs.size()); ++i) {
+    const std::string a = i < mine.size() ? mine[i] : "nothing";
+    const std::string b = i < theirs.size() ? theirs[i] : "nothing";
+    if (a != b) return fmt::format("{}, was {}", a, b);
+  }
+  return "";
+}
+
+}  // namespace metaloom

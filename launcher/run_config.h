@@ -1,0 +1,69 @@
+// The configuration of a run: which keys exist, what their defaults are, how stages inherit from
+// the top of the file, and the resolved copy that is kept beside the results.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "checkpoints/checkpoint.h"
+#include "comm/communicator.h"
+#include "core/config.h"
+#include "sampler/mix.h"
+#include "worker/evaluation.h"
+#include "worker/optimizer.h"
+
+namespace metaloom {
+
+/// The top-level keys of a stage.
+struct RunOptions {
+  std::string run = "runs/run";     // folder of the run
+  std::int64_t seed = 1;
+  std::int64_t steps = 100;         // updates
+  std::string init;                 // an earlier stage's name, a run folder or a checkpoint
+  std::string resume = "auto";      // auto | must | never
+  std::int64_t non_finite_budget = 10;
+  void fields(Fields& f);
+};
+
+/// `[model]`.
+struct ModelOptions {
+  std::string weights = ".cache/models/minilm-mlm.h5";  // used where there is no init
+  std::string device = "auto";                          // auto | cpu | cuda
+  void fields(Fields& f);
+};
+
+/// One stage of a run, with everything resolved but the method's own section.
+struct StageConfig {
+  std::string name;               // "1_muppet"; the method's name in a run of one stage
+  std::filesystem::path folder;   // of the stage
+  RunOptions run;
+  ModelOptions model;
+  MixOptions data;
+  OptimizerOptions optimizer;
+  EvaluationOptions evaluate;
+  CheckpointOptions checkpoint;
+  CommOptions comm;
+  std::string method_name;
+  Table method;                   // `[method]` without its name
+
+  /// The stage as a complete table; `method` is the method's own resolved section.
+  Table resolved(const Table& method) const;
+};
+
+/// The stages of the file `target`, overridden by `assignments`, in the order of their names.
+/// A file without [stage.*] tables is one stage. Throws Error{usage} for unknown keys.
+std::vector<StageConfig> load_stages(const std::filesystem::path& target,
+                                     const std::vector<std::string>& assignments);
+
+/// The stage called `name`; the first where `name` is empty. Throws Error{usage}.
+const StageConfig& stage_called(const std::vector<StageConfig>& stages, const std::string& name);
+
+/// Describes every key, for --help.
+std::string describe_run_keys();
+
+/// Of two resolved stages, the first setting that makes them different computations, as
+/// "steps = 10, was steps = 20"; empty if there is none. Paths, communication and saving may differ.
+std::string first_difference(const Table& now, const Table& before);
+
+}  // namespace metaloom

@@ -1,0 +1,140 @@
+#include "launcher/stage.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "comm/world.h"
+#include "core/digest.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "launcher/assembly.h"
+#include "launcher/world.h"
+#include "worker/loop.h"
+
+namespace metaloom {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A finished stage's folder holds result.json beside the configuration that made it.
+bool already_finished(const StageConfig& config) {
+  return config.run.resume != "never" && fs::exists(config.folder / "result.json");
+}
+
+/// Refuses to continue a run with settings that would make it another computation.
+void check_same_run(const Table& resolved, const fs::path& folder) {
+  if (!fs::exists(folder / "config.toml")) return;
+  const std::string difference =
+      first_difference(resolved, Table::load(folder / "config.toml"));
+  if (difference.empty()) return;
+  throw Error(Fault::usage, "the run folder holds a run of another configuration: " + difference,
+              (folder / "config.toml").string(),
+              "Give another folder with run=..., or the settings it was started with.");
+}
+
+/// Rank 0 picks the newest verified checkpoint, so that all ranks load the same one.
+std::optional<Checkpoint> checkpoint_to_resume(Communicator& comm, CheckpointFolder* folder,
+                                               const RunOptions& run) {
+  std::string path;
+  if (folder != nullptr && run.resume != "never") {
+    if (const auto newest = folder->newest()) path = newest->folder().string();
+  }
+  path = comm.all_gather(path).front();
+  if (!path.empty()) return Checkpoint::open(path);
+  if (run.resume == "must") {
+    throw Error(Fault::no_checkpoint, "there is no usable checkpoint", run.run,
+                "Start the run with resume=auto, or check the folder.");
+  }
+  return std::nullopt;
+}
+
+Json data_digests(const Mix& mix) {
+  Json out = Json::object();
+  for (int i = 0; i < mix.datasets(); ++i) out[mix.info(i).name] = mix.info(i).store_digest;
+  return out;
+}
+
+/// What every checkpoint and the run folder say of the run's origin.
+std::map<std::string, std::string> records(const Communicator& comm, const Assembly& stage,
+                                           const StageLineage& lineage, int threads) {
+  Json provenance = parse_json(provenance_json(comm, threads), "provenance");
+  provenance["seed"] = stage.config.run.seed;
+  provenance["stage"] = stage.config.name;
+  provenance["data"] = data_digests(*stage.mix);
+  provenance["init"] = stage.init ? stage.init->folder().string() : "";
+  provenance["overlap"] = lineage.findings;
+  return {{"config", stage.resolved().to_toml()}, {"provenance", provenance.dump(2)}};
+}
+
+void start_folder(const StageConfig& config, const std::map<std::string, std::string>& texts) {
+  fs::create_directories(config.folder);
+  replace_file(config.folder / "config.toml", texts.at("config"));
+  replace_file(config.folder / "provenance.json", texts.at("provenance"));
+  log_to_file(config.folder / "log.txt");
+}
+
+/// Everything between the loop's parts and its result.
+bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int threads) {
+  const StageConfig& config = stage.config;
+  const bool writes = comm.rank() == 0;
+  const auto texts = records(comm, stage, lineage, threads);
+  if (writes) start_folder(config, texts);
+
+  std::optional<CheckpointFolder> folder;
+  if (writes) {
+    folder.emplace(config.folder / "checkpoints", config.checkpoint, hex(digest(texts.at("config"))));
+  }
+  CheckpointFolder* own_folder = folder ? &*folder : nullptr;
+  Optimizer optimizer(config.optimizer, *stage.theta);
+  RunProgress progress{.threads = threads, .stage = config.name};
+  if (const auto checkpoint = checkpoint_to_resume(comm, own_folder, config.run)) {
+    progress = resume_run(*checkpoint, *stage.theta, optimizer);
+    if (writes) spdlog::info("{}: going on after update {}", config.name, progress.step);
+    if (progress.threads != threads) at::set_num_threads(static_cast<int>(progress.threads));
+  }
+  std::optional<MetricsFile> metrics;
+  if (writes) metrics.emplace(config.folder / "metrics.jsonl", progress.step);
+
+  std::map<std::string, Archive> shared;
+  if (writes) shared["model"] = stage.pretrained.to_archive(stage.pretrained.weights);
+  Fence fence({comm, *stage.theta, optimizer, progress, lineage.trained_on, texts, shared, own_folder,
+               told_to_stop},
+              config.checkpoint, config.run.steps, config.run.non_finite_budget);
+  const auto context = [&](std::int64_t step) { return stage.context(step); };
+  Diagnostics diagnostics({comm, *stage.method, *stage.mix, metrics ? &*metrics : nullptr,
+                           config.name, config.run.steps, context},
+                          config.evaluate, progress.step);
+  if (progress.step == 0) diagnostics.before(stage.theta->values());
+  const bool finished = run_loop({comm, *stage.mix, *stage.method, *stage.theta, optimizer, fence,
+                                  diagnostics, context, config.run.steps, config.comm.ordered},
+                                 progress.step);
+  fence.finish();
+  if (finished) diagnostics.after(stage.theta->values());
+  return finished;
+}
+
+}  // namespace
+
+StageResult run_stage(Communicator& comm, const StageConfig& config, const StageLineage& lineage) {
+  const Section section(comm, config.name);
+  const int threads = threads_per_rank(config.comm, comm);
+  at::set_num_threads(threads);
+  Assembly stage(config);
+  const Table resolved = stage.resolved();
+  if (config.run.resume != "never") check_same_run(resolved, config.folder);
+  if (already_finished(config)) {
+    if (comm.rank() == 0) spdlog::info("{}: finished before, skipped", config.name);
+    return {.finished = true, .resolved = resolved};
+  }
+  const bool finished = train(comm, stage, lineage, threads);
+  if (finished && comm.rank() == 0) {
+    const Json result{{"stage", config.name}, {"steps", config.run.steps}};
+    replace_file(config.folder / "result.json", result.dump(2) + "\n");
+  }
+  comm.barrier();
+  return {.finished = finished, .resolved = resolved};
+}
+
+}  // namespace metaloom

@@ -1,0 +1,19 @@
+// Runs one stage from its configuration to its result: resume, loop, evaluation, records.
+#pragma once
+
+#include "comm/communicator.h"
+#include "core/config.h"
+#include "launcher/overlap.h"
+#include "launcher/run_config.h"
+
+namespace metaloom {
+
+struct StageResult {
+  bool finished = false;  // false: told to stop, may be resumed
+  Table resolved;         // the stage's complete configuration
+};
+
+/// Collective. Skips a stage whose folder holds a result of the same configuration.
+StageResult run_stage(Communicator& comm, const StageConfig& config, const StageLineage& lineage);
+
+}  // namespace metaloom

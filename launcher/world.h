@@ -1,0 +1,29 @@
+// The process as a member of its world: joining, threads, signals, and leaving after an error.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "comm/communicator.h"
+
+namespace metaloom {
+
+/// Joins the world and sets up this process for it: log, threads per rank, signals.
+/// From here on an error ends all ranks. One per process, kept until the process ends.
+Communicator& enter_world(const CommOptions& options);
+
+/// Prints `message` and ends: all ranks of a world that was entered (never gracefully: a peer may
+/// be stuck), or just this process. Returns the exit code only in the latter case.
+int end_with_error(int exit_code, const std::string& message);
+
+/// Leaves in order, after success; collective.
+void leave_world();
+
+/// Whether TERM, USR1 or USR2 has been received; a second TERM ends the process at once.
+bool told_to_stop();
+
+/// "one line per fact" about where this process runs: host, ranks, threads, versions, git state.
+std::string provenance_json(const Communicator& comm, int threads);
+
+}  // namespace metaloom

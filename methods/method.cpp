@@ -1,0 +1,131 @@
+#include "methods/method.h"
+
+#include <ATen/ATen.h>
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+
+namespace metaloom {
+
+Rng StepContext::of(const TaskId& task) const {
+  return rng.at({task.dataset, static_cast<int>(task.split), static_cast<int>(task.half), task.pass,
+                 task.index});
+}
+
+Params Method::adapt(const Params& theta, const Task&, const StepContext&) const {
+  return theta;
+}
+
+std::map<std::string, double> Method::evaluate(const Params& theta, const Task& task,
+                                               const StepContext& context) const {
+  const Params adapted = adapts() ? adapt(theta, task, context) : theta;
+  const at::Tensor scores_QN = scores(adapted, task, context);
+  const at::Tensor label_Q = labels_of(task.query, scores_QN.device());
+  const at::Tensor cost_Q = -scores_QN.gather(1, label_Q.unsqueeze(1)).to(at::kDouble);
+  return {{"accuracy", accuracy_of(scores_QN, label_Q)},
+          {"loss", cost_Q.mean().item<double>()},
+          {"count", static_cast<double>(task.query.size())}};
+}
+
+std::map<std::string, std::vector<double>> Method::watch(const Params&) const {
+  return {};
+}
+
+Params overlaid(const Params& frozen, const Params& theta) {
+  constexpr std::string_view kPrefix = "model.";
+  Params trained;
+  for (const auto& [name, value] : theta) {
+    if (name.starts_with(kPrefix)) trained.set(name.substr(kPrefix.size()), value);
+  }
+  return frozen.merged_with(trained);
+}
+
+std::vector<ParameterGroup> groups_by_decay(const std::string& name,
+                                            const std::vector<std::string>& parameters,
+                                            double rate_scale) {
+  ParameterGroup decayed{name, {}, rate_scale, true};
+  ParameterGroup undecayed{name + "-undecayed", {}, rate_scale, false};
+  for (const std::string& parameter : parameters) {
+    const bool plain =
+        parameter.ends_with(".bias") || parameter.find("LayerNorm") != std::string::npos;
+    (plain ? undecayed : decayed).parameters.push_back(parameter);
+  }
+  std::vector<ParameterGroup> out;
+  for (ParameterGroup& group : {std::ref(decayed), std::ref(undecayed)}) {
+    if (!group.parameters.empty()) out.push_back(std::move(group));
+  }
+  return out;
+}
+
+std::vector<std::string> names_of(const std::vector<ParameterGroup>& groups) {
+  std::vector<std::string> out;
+  for (const ParameterGroup& group : groups) out.push_back(group.name);
+  return out;
+}
+
+bool all_finite(const Params& values) {
+  if (values.empty()) return true;
+  // A sum is finite only if every term is: a NaN or an infinity is never cancelled.
+  std::vector<at::Tensor> sums;
+  for (const auto& [name, value] : values) sums.push_back(value.sum().to(at::kDouble));
+  return at::stack(sums).isfinite().all().item<bool>();
+}
+
+std::int64_t max_length_of(const Ingredients& ingredients) {
+  const std::int64_t wanted = ingredients.tasks.max_length;
+  const std::int64_t positions = ingredients.pretrained.backbone->geometry().positions;
+  if (wanted > positions) {
+    throw Error(
+        Fault::usage,
+        fmt::format("rows of up to {} tokens for a model of {} positions", wanted, positions),
+        "data.max_length", fmt::format("Set it to at most {}.", positions));
+  }
+  return wanted;
+}
+
+bool deliver(const at::Tensor& loss, const Params& leaves, GradientSink& sink) {
+  if (!loss.isfinite().item<bool>()) return false;
+  const Params gradient = grad(loss, leaves);
+  if (!all_finite(gradient)) return false;
+  for (const auto& [name, value] : gradient) sink.add(name, value);
+  return true;
+}
+
+double accuracy_of(const at::Tensor& scores_RN, const at::Tensor& label_R) {
+  return scores_RN.detach().argmax(1).eq(label_R).to(at::kDouble).mean().item<double>();
+}
+
+void require_mlm_head(const Pretrained& pretrained) {
+  for (const auto& [name, shape] : pretrained.backbone->shapes(/*pooler=*/false, /*head=*/true)) {
+    if (pretrained.weights.contains(name)) continue;
+    throw Error(Fault::data, "the model has no MLM head, which this method reads its answers from",
+                name, "Use one that has it (minilm-mlm), or train it with method = \"mlm\".");
+  }
+}
+
+Batch batch_on(const Batch& batch, at::Device device) {
+  const auto move = [&](const at::Tensor& t) { return t.defined() ? t.to(device) : t; };
+  Batch moved = batch;
+  moved.ids_RL = move(batch.ids_RL);
+  moved.segments_RL = move(batch.segments_RL);
+  moved.length_R = move(batch.length_R);
+  moved.slot_RL = move(batch.slot_RL);
+  moved.mask_at_R = move(batch.mask_at_R);
+  return moved;
+}
+
+at::Tensor labels_of(const std::vector<Example>& rows, at::Device device) {
+  std::vector<std::int64_t> labels;
+  labels.reserve(rows.size());
+  for (const Example& row : rows) {
+    if (row.label < 0) {
+      throw Error(Fault::data, "a row without a label where one is needed",
+                  fmt::format("row {}", row.row), "Label the row or leave it out.");
+    }
+    labels.push_back(row.label);
+  }
+  return at::tensor(labels, at::kLong).to(device);
+}
+
+}  // namespace metaloom

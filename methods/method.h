@@ -1,0 +1,150 @@
+// Seam: a training method as pure functions of its parameters theta and a pack of tasks.
+// Methods never see the communicator: they do not know that they are distributed. They hold no
+// state: everything that changes is in theta (untrained entries of theta are state by name).
+// Laws (tests/methods/method_laws_test.cpp): gradient names equal parameter names of the phase;
+// finite; equal to finite differences where exactness is claimed; evaluation leaves theta alone;
+// a pack of T tasks equals T packs of one.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "core/cost.h"
+#include "core/params.h"
+#include "core/rng.h"
+#include "models/pretrained.h"
+#include "sampler/task_family.h"
+
+namespace metaloom {
+
+/// Parameters that are trained together, with what the optimizer needs to know of them.
+struct ParameterGroup {
+  std::string name;
+  std::vector<std::string> parameters;  // names in theta
+  double rate_scale = 1;                // times the schedule's learning rate
+  bool decay = true;                    // weight decay applies
+};
+
+/// A kind of update: which half of the data it draws from and which groups it trains.
+struct Phase {
+  std::string name;
+  Half half = Half::all;
+  std::vector<std::string> groups;
+};
+
+/// Where a method delivers outer gradients, one tensor at a time and as early as it can, so that
+/// reduction may start before the last one is there. Sums over the pack's finite tasks, each
+/// already multiplied by its weight. Delivering a name twice adds up.
+class GradientSink {
+ public:
+  virtual ~GradientSink() = default;
+  virtual void add(const std::string& name, const at::Tensor& gradient) = 0;
+};
+
+/// What became of one task of a pack.
+struct TaskOutcome {
+  TaskId task;
+  double weight = 1;   // its share of the divisor
+  double loss = 0;     // as optimised
+  bool finite = true;  // false: left out of the sum and of the divisor
+  std::int64_t tokens = 0;
+  std::map<std::string, double> metrics;  // "accuracy", ...
+};
+
+/// The update a pack belongs to, or the update after which something is evaluated. `rng` is keyed
+/// by the step; key it further by task and site.
+struct StepContext {
+  std::int64_t step = 0, steps = 0;
+  Rng rng{0};
+  /// The stream of one task: the same whichever rank or pack the task falls to.
+  Rng of(const TaskId& task) const;
+};
+
+/// What a method is built from; all of it outlives the method.
+struct Ingredients {
+  const Pretrained& pretrained;              // frozen unless the method trains it
+  std::vector<const DatasetInfo*> datasets;  // of the mix
+  TaskOptions tasks;
+  std::int64_t steps = 0;  // updates of the whole run
+  Rng rng{0};
+};
+
+class Method {
+ public:
+  static constexpr const char* kSeam = "method";
+  /// `section` is the `[method]` table; unknown keys are refused.
+  using Factory =
+      std::function<std::unique_ptr<Method>(const Table& section, const Ingredients& ingredients)>;
+
+  virtual ~Method() = default;
+  /// The method's options, for the resolved configuration and for --help.
+  virtual void fields(Fields& f) = 0;
+  /// theta at step 0. Names "model.<name>" stand for trained weights of the backbone and override
+  /// the pre-trained ones. A pure function of the ingredients.
+  virtual Params initial() const = 0;
+  virtual std::vector<ParameterGroup> groups(const Params& theta) const = 0;
+  virtual Phase phase(std::int64_t step) const = 0;
+  /// Among updates that draw from the same half, the how-manieth is `step`?
+  virtual std::int64_t draw_index(std::int64_t step) const { return step; }
+
+  /// The outer gradients of a pack, summed over its finite tasks, into `sink`.
+  virtual std::vector<TaskOutcome> gradients(const Params& theta, const std::vector<Task>& pack,
+                                             const StepContext& context,
+                                             GradientSink& sink) const = 0;
+
+  /// Whether `adapt` does anything.
+  virtual bool adapts() const { return false; }
+  /// theta adapted to the task's support set (theta itself where the method does not adapt).
+  virtual Params adapt(const Params& theta, const Task& task, const StepContext& context) const;
+  /// Log-probabilities [Q, N] of the task's query rows over its classes (multiple choice: over
+  /// the candidates, padded with -inf). theta is what `adapt` gave. `context.step` tells a method
+  /// with phases which of its nets to ask. Throws Error{usage} where the method is no classifier.
+  virtual at::Tensor scores(const Params& theta, const Task& task,
+                            const StepContext& context) const = 0;
+  /// What evaluation reports of one task: means by name over "count" things. The default adapts,
+  /// scores the query rows and gives "accuracy", "loss" (nats, unscaled) and their "count".
+  virtual std::map<std::string, double> evaluate(const Params& theta, const Task& task,
+                                                 const StepContext& context) const;
+
+  /// Named series of numbers worth watching (the gates of a search, ...), written to metrics.
+  virtual std::map<std::string, std::vector<double>> watch(const Params& theta) const;
+  /// Frozen backbone weights with theta's "model.*" laid over them: what a checkpoint carries on.
+  virtual Params model(const Params& theta) const = 0;
+  /// One pack's cost at these task shapes.
+  virtual Cost cost(const std::vector<TaskShape>& pack) const = 0;
+  /// The rows the model really sees for a task, for `metaloom show`.
+  virtual Batch batch(const std::vector<Task>& pack, bool support) const = 0;
+};
+
+/// The backbone's weights with theta's "model.<name>" laid over them, named as the backbone wants.
+Params overlaid(const Params& frozen, const Params& theta);
+/// Two groups, "`name`" and "`name`-undecayed": weight decay is for matrices, not for biases and
+/// LayerNorms. An empty group is left out.
+std::vector<ParameterGroup> groups_by_decay(const std::string& name,
+                                            const std::vector<std::string>& parameters,
+                                            double rate_scale = 1);
+/// The names of such groups that stand in `groups`: what a Phase lists.
+std::vector<std::string> names_of(const std::vector<ParameterGroup>& groups);
+/// Whether no number in them is NaN or infinite. One synchronisation, whatever their number.
+bool all_finite(const Params& values);
+/// data.max_length. Throws Error{usage} where the model has fewer positions than that.
+std::int64_t max_length_of(const Ingredients& ingredients);
+/// Takes the gradient of one task's `loss` (a scalar) with respect to `leaves` and delivers it,
+/// unless the loss or any of it is not finite: then nothing of the task reaches the sink. Returns
+/// whether it was finite.
+bool deliver(const at::Tensor& loss, const Params& leaves, GradientSink& sink);
+/// The share of rows whose largest score is at their label.
+double accuracy_of(const at::Tensor& scores_RN, const at::Tensor& label_R);
+/// Throws Error{data} where the model has no MLM head.
+void require_mlm_head(const Pretrained& pretrained);
+/// The index tensors of a batch on another device.
+Batch batch_on(const Batch& batch, at::Device device);
+/// int64 labels [rows] of examples, on `device`. Throws Error{data} naming the first unlabelled
+/// row.
+at::Tensor labels_of(const std::vector<Example>& rows, at::Device device);
+
+}  // namespace metaloom

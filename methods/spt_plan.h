@@ -1,0 +1,60 @@
+// SPT's options and the course of its run (methods.md 4.4): updates 0..S-1 search, by turns for the
+// generators on one half of the data and for the gates on the other; the rest retrains what was
+// found on all of it. Which layers were found is a pure function of theta.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "methods/method.h"
+#include "models/prompt_generator.h"
+
+namespace metaloom {
+
+struct SptOptions {
+  std::string words = "{text} . it was [MASK] .";
+  std::string select = "gates";
+  std::vector<std::int64_t> layers;
+  std::int64_t keep = 2, search_steps = 0;
+  std::int64_t prompt_rows = 5, bottleneck = 128, phm = 1;
+  double tau = 1, dropout = 0;
+  double consistency = 1, keep_probability = 0.5, gate_rate = 20;
+  bool reparameterise = true;
+
+  void fields(Fields& f);
+};
+
+class SptPlan {
+ public:
+  /// Throws Error{usage} on options that contradict each other or the backbone.
+  SptPlan(const Table& section, const Ingredients& ingredients);
+
+  const SptOptions& options() const { return options_; }
+  SptOptions& options() { return options_; }
+  /// Layers of the backbone: positions that can have a generator (0: the embeddings' output).
+  std::int64_t positions() const { return positions_; }
+  const GeneratorShape& generator() const { return generator_; }
+
+  bool searches() const { return options_.select == "gates"; }
+  bool searches(std::int64_t step) const { return step < search_steps_; }
+  /// Whether update `step`, one of the search, trains the gates.
+  bool gates_turn(std::int64_t step) const { return step % 2 == 1; }
+  std::int64_t draw_index(std::int64_t step) const {
+    return searches(step) ? step / 2 : step - search_steps_;
+  }
+  /// How many layers the final net has, and which: as the gates of theta stand, or as told.
+  std::int64_t final_layers() const;
+  std::vector<int> layers(const Params& theta) const;
+
+ private:
+  void check_layers() const;
+  void check_steps(std::int64_t steps) const;
+
+  SptOptions options_;
+  std::int64_t positions_ = 0, search_steps_ = 0;
+  GeneratorShape generator_;
+  Rng rng_;
+};
+
+}  // namespace metaloom

@@ -1,0 +1,31 @@
+// From [MASK] states to class scores: the logit of a class is the mean of the MLM logits of its
+// label words' first pieces (methods.md 2.2). Only those vocabulary rows are ever computed.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "models/backbone.h"
+#include "sampler/task.h"
+
+namespace metaloom {
+
+class Verbaliser {
+ public:
+  /// For the classes of a pack of tasks (same N each). Throws Error{data} naming the label that
+  /// has no word.
+  explicit Verbaliser(const std::vector<Task>& pack);
+
+  /// Class logits [R, N] of states_RD; rows of a task contiguous and equally many.
+  at::Tensor logits(const Backbone& backbone, const Weights& weights,
+                    const at::Tensor& states_RD) const;
+  /// The vocabulary rows that are computed, ascending, int64.
+  const at::Tensor& word_ids_C() const { return word_ids_C_; }
+
+ private:
+  at::Tensor word_ids_C_;   // union over the pack's classes
+  at::Tensor average_TNC_;  // row n: 1/words at the words of class n
+};
+
+}  // namespace metaloom

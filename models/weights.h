@@ -1,0 +1,73 @@
+// Weights: how a layer reads its parameters. Models never index Params; they ask for a linear
+// map, an embedding or a vector by name, so that the same forward pass serves one shared model,
+// T tasks with their own copies, or (later) low-rank fast weights.
+// Legend: R rows of a batch, L positions, I in, O out, D width, T tasks.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+
+#include "core/params.h"
+
+namespace metaloom {
+
+class Weights {
+ public:
+  virtual ~Weights() = default;
+  /// x_RLI (or x_RI) times `name`.weight [O, I] transposed, plus `name`.bias [O] if there is one.
+  virtual at::Tensor linear(const std::string& name, const at::Tensor& x) const = 0;
+  /// Rows of `name`.weight [V, D] for ids_RL -> [R, L, D].
+  virtual at::Tensor embedding(const std::string& name, const at::Tensor& ids_RL) const = 0;
+  /// LayerNorm over the last dimension with `name`.weight and `name`.bias.
+  virtual at::Tensor layer_norm(const std::string& name, const at::Tensor& x,
+                                double epsilon) const = 0;
+  /// x_ND times the rows `ids` (all rows if undefined) of the matrix `name`.weight [V, D],
+  /// transposed, plus those entries of `bias` [V]: the tied decoder. N rows follow the batch's.
+  virtual at::Tensor tied_decoder(const std::string& name, const std::string& bias,
+                                  const at::Tensor& x_ND, const at::Tensor& ids) const = 0;
+  /// Whether there is a parameter of this full name ("pooler.dense.weight").
+  virtual bool contains(const std::string& name) const = 0;
+};
+
+/// One set of parameters for all rows.
+class SharedWeights final : public Weights {
+ public:
+  SharedWeights() = default;
+  explicit SharedWeights(Params params) : params_(std::move(params)) {}
+  at::Tensor linear(const std::string& name, const at::Tensor& x) const override;
+  at::Tensor embedding(const std::string& name, const at::Tensor& ids_RL) const override;
+  at::Tensor layer_norm(const std::string& name, const at::Tensor& x,
+                        double epsilon) const override;
+  at::Tensor tied_decoder(const std::string& name, const std::string& bias, const at::Tensor& x_ND,
+                          const at::Tensor& ids) const override;
+  bool contains(const std::string& name) const override { return params_.contains(name); }
+  const at::Tensor& at(const std::string& full_name) const { return params_.at(full_name); }
+
+ private:
+  Params params_;
+};
+
+/// Parameters in `per_task` are [T, ...]: row r reads those of task r / (R / T); every task has
+/// the same number of rows, contiguous. All other names come from `shared`. One backward of a sum
+/// over tasks gives every task's own gradient.
+class TaskWeights final : public Weights {
+ public:
+  /// Throws Error{internal} where a tensor of per_task has no leading dimension of `tasks`; the
+  /// calls below do where their rows do not divide by it.
+  TaskWeights(Params shared, Params per_task, std::int64_t tasks);
+  at::Tensor linear(const std::string& name, const at::Tensor& x) const override;
+  at::Tensor embedding(const std::string& name, const at::Tensor& ids_RL) const override;
+  at::Tensor layer_norm(const std::string& name, const at::Tensor& x,
+                        double epsilon) const override;
+  at::Tensor tied_decoder(const std::string& name, const std::string& bias, const at::Tensor& x_ND,
+                          const at::Tensor& ids) const override;
+  bool contains(const std::string& name) const override;
+
+ private:
+  SharedWeights shared_;
+  Params per_task_;
+  std::int64_t tasks_;
+};
+
+}  // namespace metaloom

@@ -1,0 +1,65 @@
+// What a method works on: a task, made of examples whose tokens lie in a mapped token store.
+// Examples are views: the TokenStore they came from must outlive them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace metaloom {
+
+enum class Split { train, validation, test };
+const char* name_of(Split split);
+
+/// Which half of the training rows, of the per-pass halving that bi-level methods need
+/// (methods.md 4.4). Families without halves treat `first` and `second` as disjoint streams.
+enum class Half { all, first, second };
+
+/// One labelled row. Segments hold word-piece ids without special tokens:
+/// text (and its pair), or context and choices.
+struct Example {
+  std::vector<std::span<const std::int32_t>> segments;
+  std::int64_t label = -1;  // local to its task: 0..N-1; -1 where unknown
+  std::int64_t row = -1;    // row in its split, for messages
+};
+
+/// Names a task without drawing it: equal ids give equal tasks on every rank.
+struct TaskId {
+  int dataset = 0;  // index into the mix
+  Split split = Split::train;
+  Half half = Half::all;
+  std::int64_t pass = 0;   // which pass over the data
+  std::int64_t index = 0;  // which batch or episode of that pass
+  bool operator==(const TaskId&) const = default;
+};
+
+/// What a task costs is computed from these numbers, before it is drawn. Rows and tokens are those
+/// that the model encodes: each candidate of a multiple choice is a row, context included, and a
+/// row counts at most `max_length` word pieces.
+struct TaskShape {
+  std::int64_t support_rows = 0, support_tokens = 0;
+  std::int64_t query_rows = 0, query_tokens = 0;
+  std::int64_t longest = 0;  // word pieces of the longest row, special tokens not counted
+};
+
+/// What a dataset says of itself.
+struct DatasetInfo {
+  std::string name, family, licence, source;
+  std::vector<std::string> labels;
+  /// Per label, per word of its name, that word's word pieces (the verbaliser's input).
+  std::vector<std::vector<std::vector<std::int32_t>>> label_words;
+  std::string tokenizer_digest, store_digest;
+};
+
+/// A unit of meta-learning: an episode (support and query), or a batch of one dataset (query
+/// only). Labels of examples index `classes`, which index the dataset's labels; where `classes`
+/// is empty (multiple choice) a label is the index of the right candidate.
+struct Task {
+  TaskId id;
+  const DatasetInfo* dataset = nullptr;
+  std::vector<std::int64_t> classes;
+  std::vector<Example> support, query;
+};
+
+}  // namespace metaloom

@@ -1,0 +1,240 @@
+// The roll call by itself: who is named when a wait outlasts its deadline. Ranks are threads here,
+// notes go through memory, so that sanitizers see all of it; tests/comm/mpi_faults_test.py does the
+// same with real processes.
+#include "comm/roll_call.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "comm/cores.h"
+#include "core/error.h"
+
+namespace metaloom {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class Mailboxes {
+ public:
+  explicit Mailboxes(int size) : boxes_(size) {}
+  void put(int to, const Note& note) {
+    const std::lock_guard lock(mutex_);
+    boxes_[to].push_back(note);
+  }
+  bool take(int of, Note& note) {
+    const std::lock_guard lock(mutex_);
+    if (boxes_[of].empty()) return false;
+    note = boxes_[of].front();
+    boxes_[of].pop_front();
+    return true;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::deque<Note>> boxes_;
+};
+
+class Mailbox final : public NoteChannel {
+ public:
+  Mailbox(Mailboxes& all, int rank) : all_(all), rank_(rank) {}
+  void send(int to, const Note& note) override { all_.put(to, note); }
+  bool receive(Note& note) override { return all_.take(rank_, note); }
+
+ private:
+  Mailboxes& all_;
+  int rank_;
+};
+
+// Runs `rank_main` on threads with a roll call each; what each rank's waits ended with.
+std::vector<std::string> run(int size, double deadline,
+                             const std::function<void(int rank, RollCall&)>& rank_main) {
+  Mailboxes boxes(size);
+  std::vector<std::string> errors(size);
+  std::vector<std::thread> threads;
+  // Nobody's process ends here, but all are of this host.
+  std::vector<Peer> peers(size, {"node", 0, "elsewhere"});
+  for (int rank = 0; rank < size; ++rank) {
+    threads.emplace_back([&, rank] {
+      Mailbox mailbox(boxes, rank);
+      Watchdog watchdog([](const std::string&, double) {});
+      RollCall roll_call(rank, peers, deadline, mailbox, watchdog);
+      try {
+        rank_main(rank, roll_call);
+      } catch (const Error& error) {
+        EXPECT_EQ(error.fault(), Fault::hang);
+        errors[rank] = error.what();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return errors;
+}
+
+const auto never = [] { return false; };
+
+TEST(RollCall, NamesTheRankThatHasNotCome) {
+  std::atomic<bool> over = false;
+  const auto errors = run(4, 0.5, [&](int rank, RollCall& roll_call) {
+    if (rank == 2) {
+      roll_call.enter("forward pass", 3600);
+      while (!over) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      return;
+    }
+    roll_call.enter("reduce", 0.5);
+    const auto operation = roll_call.begin();
+    try {
+      roll_call.wait(operation, [&] { return over.load(); });
+    } catch (const Error&) {
+      over = true;
+      EXPECT_TRUE(roll_call.broken());
+      throw;
+    }
+  });
+  EXPECT_THAT(errors[0], HasSubstr("silent: rank 2 (node, pid 0) was last in section \"forward "
+                                   "pass\" since"));
+  EXPECT_THAT(errors[0], HasSubstr("rank 0 has waited"));
+  EXPECT_THAT(errors[2], IsEmpty());
+}
+
+TEST(RollCall, NamesTheRankThatFellSilentWhileItWaited) {
+  // Arrived, waited, and was stopped: its notes end.
+  std::atomic<bool> over = false;
+  const auto errors = run(3, 0.5, [&](int rank, RollCall& roll_call) {
+    roll_call.enter("reduce", 0.5);
+    try {
+      roll_call.wait(roll_call.begin(), [&] {
+        while (rank == 1 && !over) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        return over.load();
+      });
+    } catch (const Error&) {
+      over = true;
+      throw;
+    }
+  });
+  EXPECT_THAT(errors[0], HasSubstr("rank 1 (node, pid 0) was last in section \"reduce\""));
+}
+
+TEST(RollCall, RankOneNamesRankZero) {
+  std::atomic<bool> over = false;
+  const auto errors = run(3, 0.4, [&](int rank, RollCall& roll_call) {
+    roll_call.enter(rank == 0 ? "checkpoint" : "vote", rank == 0 ? 3600 : 0.4);
+    if (rank == 0) {
+      while (!over) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      return;
+    }
+    try {
+      roll_call.wait(roll_call.begin(), [&] { return over.load(); });
+    } catch (const Error&) {
+      over = true;
+      throw;
+    }
+  });
+  EXPECT_THAT(errors[1], HasSubstr("silent: rank 0 (node, pid 0) was last in section "
+                                   "\"checkpoint\""));
+}
+
+TEST(RollCall, AnOverduePeerGetsItsVerdictBeforeTheWatchersOwnDeadline) {
+  // Rank 0 came to the operation late and has patience left; rank 2 has not.
+  std::atomic<bool> over = false;
+  const auto errors = run(3, 0.4, [&](int rank, RollCall& roll_call) {
+    roll_call.enter(rank == 1 ? "decode" : "gather", rank == 2 ? 0.4 : 3600);
+    if (rank == 1) {
+      while (!over) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      return;
+    }
+    try {
+      roll_call.wait(roll_call.begin(), [&] { return over.load(); });
+    } catch (const Error&) {
+      over = true;
+      throw;
+    }
+  });
+  EXPECT_THAT(errors[0], HasSubstr("silent: rank 1 (node, pid 0) was last in section \"decode\""));
+}
+
+TEST(RollCall, SaysSoWhenAllWaitForDifferentThings) {
+  const auto errors = run(2, 0.3, [&](int, RollCall& roll_call) {
+    roll_call.enter("vote", 0.3);
+    roll_call.wait(roll_call.begin(), never);
+  });
+  EXPECT_THAT(errors[0], HasSubstr("all ranks wait"));
+  EXPECT_THAT(errors[1], HasSubstr("has waited"));
+}
+
+TEST(RollCall, AWaitWithinItsDeadlineIsNoError) {
+  const auto errors = run(2, 60, [&](int rank, RollCall& roll_call) {
+    for (int round = 0; round < 100; ++round) {
+      const auto operation = roll_call.begin();
+      int looks = 0;
+      roll_call.wait(operation, [&] { return ++looks > (rank == 0 ? 1 : 300); });
+    }
+  });
+  EXPECT_THAT(errors, testing::Each(IsEmpty()));
+}
+
+TEST(RollCall, NoticesAProcessThatHasEnded) {
+  const pid_t child = ::fork();
+  if (child == 0) _exit(0);
+  Mailboxes boxes(2);
+  Mailbox mailbox(boxes, 0);
+  Watchdog watchdog([](const std::string&, double) {});
+  Peer self = this_process(), other = self;
+  other.pid = child;
+  RollCall roll_call(0, {self, other}, 3600, mailbox, watchdog);
+  try {
+    roll_call.wait(roll_call.begin(), never);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.fault(), Fault::temporary);
+    EXPECT_THAT(error.what(), HasSubstr("its process has ended"));
+    EXPECT_THAT(error.what(), HasSubstr("pid " + std::to_string(child)));
+  }
+}
+
+TEST(Watchdog, BarksOnceForASectionThatLastsTooLong) {
+  std::atomic<int> barks = 0;
+  std::string section;
+  {
+    Watchdog watchdog([&](const std::string& name, double) {
+      section = name;
+      ++barks;
+    });
+    watchdog.watch("", 0.01);  // no section, no deadline
+    watchdog.watch("quick", 3600);
+    watchdog.watch("slow", 0.05);
+    while (barks == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(section, "slow");
+  EXPECT_EQ(barks, 1);
+}
+
+TEST(Watchdog, IsCalmWhileThereAreSignsOfLife) {
+  std::atomic<int> barks = 0;
+  Watchdog watchdog([&](const std::string&, double) { ++barks; });
+  watchdog.watch("long work", 5);
+  for (int i = 0; i < 50; ++i) {
+    watchdog.alive();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  watchdog.watch("", 0);
+  EXPECT_EQ(barks, 0);
+}
+
+TEST(Cores, AreSharedAmongTheRanksBoundToThem) {
+  EXPECT_GE(fair_share({allowed_cores()}, 0), 1);
+  EXPECT_EQ(fair_share({"1111", "1111"}, 0), 2);  // unbound: shared
+  EXPECT_EQ(fair_share({"1100", "0011"}, 1), 2);  // bound apart: its own
+  EXPECT_EQ(fair_share({"1", "1", "1"}, 2), 1);   // oversubscribed: one at least
+  EXPECT_EQ(fair_share({"11110000", "11110000", "00001111"}, 0), 2);
+  EXPECT_EQ(fair_share({"11110000", "11110000", "00001111"}, 2), 4);
+}
+
+}  // namespace
+}  // namespace metaloom

@@ -1,0 +1,306 @@
+// Laws of every registered method, on every made-up world that it accepts (it must accept one).
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "core/registry.h"
+#include "tests/methods/tiny_batches.h"
+
+namespace metaloom {
+namespace {
+
+/// What a method is built and tried on.
+struct World {
+  std::string name;
+  const Pretrained& pretrained;
+  Ingredients ingredients;
+  std::vector<Task> tasks;
+};
+
+class MethodLaws : public ::testing::TestWithParam<std::string> {
+ protected:
+  // Short texts of the last task of each world hold a word piece that no other task holds.
+  TinyBatches batches_{{"classification", "pairs", "multiple_choice"}};
+  TinyBatches texts_{{"classification"}};
+  TinyEpisodes episodes_{3, 2};
+
+  std::vector<World> worlds() const {
+    return {{"batches", batches_.pretrained, batches_.ingredients(), batches_.tasks},
+            {"texts", texts_.pretrained, texts_.ingredients(), texts_.tasks},
+            {"episodes", episodes_.pretrained, episodes_.ingredients(), episodes_.tasks}};
+  }
+
+  using Trial = std::function<void(const Method& method, const World& world)>;
+  void on_every_world(const Trial& trial, const Table& section = {}) const {
+    int accepted = 0;
+    for (const World& world : worlds()) {
+      SCOPED_TRACE(world.name);
+      std::unique_ptr<Method> method;
+      try {
+        method = Registry<Method>::make(GetParam(), section, world.ingredients);
+      } catch (const Error& refusal) {
+        EXPECT_EQ(refusal.fault(), Fault::usage) << refusal.what();
+        continue;
+      }
+      ++accepted;
+      trial(*method, world);
+    }
+    EXPECT_GT(accepted, 0) << GetParam() << " accepts none of the worlds that laws are tried on";
+  }
+};
+
+StepContext context_of(std::int64_t step) {
+  return {step, 8, Rng(5, "run").at({step})};
+}
+
+struct Delivered {
+  Params sums;
+  std::vector<TaskOutcome> outcomes;
+};
+
+Delivered deliver(const Method& method, const Params& theta, const std::vector<Task>& pack,
+                  std::int64_t step) {
+  CapturedGradients sink;
+  Delivered out;
+  out.outcomes = method.gradients(theta, pack, context_of(step), sink);
+  out.sums = sink.sums;
+  return out;
+}
+
+std::set<std::string> trained(const Method& method, const Params& theta, std::int64_t step) {
+  const std::vector<std::string> groups = method.phase(step).groups;
+  std::set<std::string> names;
+  for (const ParameterGroup& group : method.groups(theta)) {
+    if (std::find(groups.begin(), groups.end(), group.name) != groups.end())
+      names.insert(group.parameters.begin(), group.parameters.end());
+  }
+  return names;
+}
+
+Params copied(const Params& params) {
+  return params.map([](const at::Tensor& value) { return value.clone(); });
+}
+
+void expect_equal(const Params& a, const Params& b) {
+  ASSERT_EQ(a.names(), b.names());
+  for (const auto& [name, value] : a) EXPECT_TRUE(value.equal(b.at(name))) << name;
+}
+
+/// Adds up what single tasks delivered.
+void add(Params& sums, const Params& more) {
+  for (const auto& [name, value] : more)
+    sums.set(name, sums.contains(name) ? sums.at(name) + value : value);
+}
+
+TEST_P(MethodLaws, InitialParametersAreAPureFunctionAndEachIsInOneGroup) {
+  on_every_world([&](const Method& method, const World& world) {
+    const Params theta = method.initial();
+    EXPECT_FALSE(theta.empty());
+    expect_equal(theta, Registry<Method>::make(GetParam(), Table(), world.ingredients)->initial());
+    std::set<std::string> seen, groups;
+    for (const ParameterGroup& group : method.groups(theta)) {
+      EXPECT_TRUE(groups.insert(group.name).second) << group.name;
+      for (const std::string& name : group.parameters) {
+        EXPECT_TRUE(theta.contains(name)) << name;
+        EXPECT_TRUE(seen.insert(name).second) << name << " is in two groups";
+      }
+    }
+    for (std::int64_t step = 0; step < world.ingredients.steps; ++step) {
+      for (const std::string& name : method.phase(step).groups)
+        EXPECT_TRUE(groups.contains(name)) << name;
+    }
+  });
+}
+
+TEST_P(MethodLaws, GradientsNameTheParametersOfThePhaseAndAreFinite) {
+  on_every_world([](const Method& method, const World& world) {
+    const Params theta = method.initial();
+    std::set<std::string> ever;
+    for (std::int64_t step = 0; step < world.ingredients.steps; ++step) {
+      const std::set<std::string> allowed = trained(method, theta, step);
+      for (const Task& task : world.tasks) {
+        const Delivered found = deliver(method, theta, {task}, step);
+        ASSERT_EQ(found.outcomes.size(), 1u);
+        EXPECT_TRUE(found.outcomes[0].finite);
+        EXPECT_TRUE(found.outcomes[0].task == task.id);
+        EXPECT_GT(found.outcomes[0].tokens, 0);
+        for (const auto& [name, value] : found.sums) {
+          EXPECT_TRUE(allowed.contains(name)) << name << " in step " << step;
+          EXPECT_EQ(value.sizes(), theta.at(name).sizes()) << name;
+          EXPECT_FALSE(value.requires_grad()) << name;
+          EXPECT_TRUE(value.isfinite().all().item<bool>()) << name;
+          ever.insert(name);
+        }
+      }
+    }
+    for (const std::string& name : theta.names())
+      EXPECT_TRUE(ever.contains(name)) << name << " is never trained";
+  });
+}
+
+TEST_P(MethodLaws, APackOfTasksEqualsPacksOfOne) {
+  on_every_world([](const Method& method, const World& world) {
+    const Params theta = method.initial();
+    for (std::int64_t step = 0; step < world.ingredients.steps; ++step) {
+      const Delivered together = deliver(method, theta, world.tasks, step);
+      ASSERT_EQ(together.outcomes.size(), world.tasks.size());
+      Params apart;
+      for (std::size_t t = 0; t < world.tasks.size(); ++t) {
+        const Delivered one = deliver(method, theta, {world.tasks[t]}, step);
+        EXPECT_NEAR(one.outcomes[0].loss, together.outcomes[t].loss, 1e-10);
+        EXPECT_EQ(one.outcomes[0].tokens, together.outcomes[t].tokens);
+        add(apart, one.sums);
+      }
+      ASSERT_EQ(apart.names(), together.sums.names());
+      EXPECT_LT(relative_distance(together.sums, apart), 1e-10) << "step " << step;
+    }
+  });
+}
+
+TEST_P(MethodLaws, EvaluationAndGradientsLeaveThetaAlone) {
+  on_every_world([](const Method& method, const World& world) {
+    const Params theta = method.initial(), before = copied(theta);
+    const Params frozen = copied(world.pretrained.weights);
+    for (const Task& task : world.tasks) {
+      const auto means = method.evaluate(theta, task, context_of(3));
+      for (const char* name : {"accuracy", "loss", "count"}) {
+        ASSERT_TRUE(means.contains(name)) << name;
+        EXPECT_TRUE(std::isfinite(means.at(name))) << name;
+      }
+      EXPECT_GT(means.at("count"), 0);
+      EXPECT_EQ(means, method.evaluate(theta, task, context_of(3)));
+      deliver(method, theta, {task}, 0);
+      deliver(method, theta, {task}, 1);
+    }
+    expect_equal(theta, before);
+    expect_equal(world.pretrained.weights, frozen);
+    for (const auto& [name, value] : theta) EXPECT_FALSE(value.requires_grad()) << name;
+  });
+}
+
+TEST_P(MethodLaws, ScoresAreLogProbabilitiesOfTheQueryRows) {
+  on_every_world([](const Method& method, const World& world) {
+    const Params theta = method.initial();
+    for (const std::int64_t step : {std::int64_t{0}, world.ingredients.steps}) {
+      for (const Task& task : world.tasks) {
+        at::Tensor scores;
+        try {
+          scores = method.scores(theta, task, context_of(step));
+        } catch (const Error& refusal) {  // no classifier
+          EXPECT_EQ(refusal.fault(), Fault::usage) << refusal.what();
+          return;
+        }
+        ASSERT_EQ(scores.size(0), static_cast<std::int64_t>(task.query.size()));
+        EXPECT_FALSE(scores.requires_grad());
+        EXPECT_LT((scores.exp().sum(1) - 1).abs().max().item<double>(), 1e-9);
+      }
+    }
+  });
+}
+
+TEST_P(MethodLaws, TheModelItCarriesOnIsWhole) {
+  on_every_world([](const Method& method, const World& world) {
+    const Params model = method.model(method.initial());
+    for (const auto& [name, shape] : world.pretrained.backbone->shapes(false, false)) {
+      ASSERT_TRUE(model.contains(name)) << name;
+      EXPECT_EQ(model.at(name).sizes().vec(), shape) << name;
+    }
+  });
+}
+
+TEST_P(MethodLaws, TheRowsItShowsAreWhatTheModelReads) {
+  on_every_world([](const Method& method, const World& world) {
+    const std::int64_t most = world.ingredients.tasks.max_length;
+    for (const Task& task : world.tasks) {
+      const Batch batch = method.batch({task}, false);
+      EXPECT_GE(batch.rows(), static_cast<std::int64_t>(task.query.size()));
+      EXPECT_LE(batch.length_R.max().item<std::int64_t>(), most);
+      EXPECT_EQ(batch.length_R.sum().item<std::int64_t>(), batch.tokens);
+      EXPECT_LT(batch.ids_RL.max().item<std::int64_t>(), world.pretrained.vocabulary->size());
+      EXPECT_TRUE(
+          batch.ids_RL.select(1, 0).eq(world.pretrained.vocabulary->cls()).all().item<bool>());
+    }
+  });
+}
+
+TEST_P(MethodLaws, MoreRowsCostMore) {
+  on_every_world([](const Method& method, const World&) {
+    TaskShape shape{4, 40, 4, 40, 12};
+    const Cost one = method.cost({shape});
+    EXPECT_GT(one.flops, 0);
+    EXPECT_GT(one.peak_bytes, 0);
+    EXPECT_DOUBLE_EQ(method.cost({shape, shape}).flops, 2 * one.flops);
+    shape.query_rows *= 2;
+    shape.query_tokens *= 2;
+    EXPECT_GT(method.cost({shape}).flops, one.flops);
+  });
+}
+
+// The gates' re-parameterisation changes their gradient on purpose: without it, every gradient is
+// the derivative of the reported loss, dropout and masks included.
+TEST_P(MethodLaws, GradientsEqualFiniteDifferences) {
+  Table section;
+  if (GetParam() == "spt") section.set("reparameterise", false);
+  on_every_world(
+      [](const Method& method, const World& world) {
+        constexpr double kStep = 1e-6;
+        const Params theta = method.initial();
+        for (const std::int64_t step :
+             {std::int64_t{0}, std::int64_t{1}, world.ingredients.steps}) {
+          const std::set<std::string> names = trained(method, theta, step);
+          std::int64_t index = 0;
+          Params direction = theta.map([&](const at::Tensor& value) {
+            return Rng(17).at({step, index++}).normal_tensor(value.sizes(), 1, at::kDouble);
+          });
+          direction = direction.select(
+              [&](std::string_view name) { return names.contains(std::string(name)); });
+          const auto loss_at = [&](double distance) {
+            Params moved = theta;
+            for (const auto& [name, value] : direction)
+              moved.set(name, theta.at(name) + distance * value);
+            double sum = 0;
+            for (const auto& outcome : deliver(method, moved, world.tasks, step).outcomes)
+              sum += outcome.loss;
+            return sum;
+          };
+          const Params gradient = deliver(method, theta, world.tasks, step).sums;
+          const double slope = dot(gradient, direction).item<double>();
+          const double difference = (loss_at(kStep) - loss_at(-kStep)) / (2 * kStep);
+          EXPECT_NEAR(slope, difference, 1e-5 * std::abs(difference) + 1e-7) << "step " << step;
+        }
+      },
+      section);
+}
+
+// A NaN in the embedding of a word piece that only the last task holds.
+TEST_P(MethodLaws, ATaskThatIsNotFiniteLeavesNoTrace) {
+  batches_.pretrained.weights.at("embeddings.word_embeddings.weight")[batches_.rare].fill_(NAN);
+  texts_.pretrained.weights.at("embeddings.word_embeddings.weight")[texts_.rare].fill_(NAN);
+  episodes_.pretrained.weights.at("embeddings.word_embeddings.weight")[episodes_.rare].fill_(NAN);
+  on_every_world([](const Method& method, const World& world) {
+    const Params theta = method.initial();
+    const Delivered together = deliver(method, theta, world.tasks, 0);
+    EXPECT_FALSE(together.outcomes.back().finite);
+    Params finite_ones;
+    for (std::size_t t = 0; t < world.tasks.size(); ++t) {
+      const Delivered one = deliver(method, theta, {world.tasks[t]}, 0);
+      EXPECT_EQ(one.outcomes[0].finite, together.outcomes[t].finite);
+      if (one.outcomes[0].finite) add(finite_ones, one.sums);
+    }
+    for (const auto& [name, value] : finite_ones)
+      EXPECT_LT((value - together.sums.at(name)).abs().max().item<double>(), 1e-10) << name;
+    for (const auto& [name, value] : together.sums) {
+      EXPECT_TRUE(value.isfinite().all().item<bool>()) << name;
+      if (finite_ones.contains(name)) continue;
+      EXPECT_EQ(value.abs().max().item<double>(), 0) << name;
+    }
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Registered, MethodLaws, ::testing::ValuesIn(Registry<Method>::names()),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace metaloom

@@ -1,0 +1,60 @@
+// Class logits by hand: the mean of the MLM logits of the first pieces of a class's words.
+#include "methods/verbaliser.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "tests/core/expect_error.h"
+#include "tests/methods/tiny_batches.h"
+
+namespace metaloom {
+namespace {
+
+class VerbaliserTest : public ::testing::Test {
+ protected:
+  Task task(std::vector<std::int64_t> classes) const {
+    Task out;
+    out.dataset = &dataset_;
+    out.classes = std::move(classes);
+    return out;
+  }
+
+  Pretrained pretrained_ = tiny_bert(1);
+  SharedWeights weights_{pretrained_.weights};
+  DatasetInfo dataset_{"made", "classification", "", "", {"a", "b b", "c"}, {}, "", ""};
+  at::Tensor states_RD_ = Rng(1).normal_tensor({4, 16}, 1, at::kDouble);
+  at::Tensor all_RV_ = pretrained_.backbone->mlm_logits(weights_, states_RD_, {});
+
+  void SetUp() override {
+    // "a" has one word of two pieces, "b b" the same word twice, "c" two words that begin alike.
+    dataset_.label_words = {{{20, 21}}, {{30}, {30}}, {{40, 22}, {41}, {40}}};
+  }
+};
+
+TEST_F(VerbaliserTest, AClassIsTheMeanOfItsWordsFirstPieces) {
+  const at::Tensor logits_RN =
+      Verbaliser({task({0, 1, 2})}).logits(*pretrained_.backbone, weights_, states_RD_);
+  const at::Tensor by_hand_RN = at::stack({all_RV_.select(1, 20), all_RV_.select(1, 30),
+                                           (2 * all_RV_.select(1, 40) + all_RV_.select(1, 41)) / 3},
+                                          1);
+  EXPECT_LT((logits_RN - by_hand_RN).abs().max().item<double>(), 1e-12);
+}
+
+TEST_F(VerbaliserTest, TasksOfAPackHaveTheirOwnClasses) {
+  const at::Tensor logits_RN =
+      Verbaliser({task({0, 1}), task({1, 0})}).logits(*pretrained_.backbone, weights_, states_RD_);
+  const at::Tensor a_R = all_RV_.select(1, 20), b_R = all_RV_.select(1, 30);
+  const at::Tensor by_hand_RN =
+      at::cat({at::stack({a_R, b_R}, 1).narrow(0, 0, 2), at::stack({b_R, a_R}, 1).narrow(0, 2, 2)});
+  EXPECT_LT((logits_RN - by_hand_RN).abs().max().item<double>(), 1e-12);
+}
+
+TEST_F(VerbaliserTest, ALabelWithoutWordsIsNamed) {
+  dataset_.label_words[1] = {};
+  EXPECT_ERROR(Verbaliser({task({0, 1})}), Fault::data, "\"b b\"", "made", "label_words");
+  dataset_.label_words.pop_back();
+  EXPECT_ERROR(Verbaliser({task({2})}), Fault::data, "\"c\"");
+}
+
+}  // namespace
+}  // namespace metaloom

