@@ -14,14 +14,23 @@ std::optional<Checkpoint> open_init(const RunOptions& run) {
   return Checkpoint::open(resolve_checkpoint(run.init));
 }
 
-Pretrained read_model(const StageConfig& config, const std::optional<Checkpoint>& init) {
-  if (init) return model_of(*init);
+Pretrained read_archive(const StageConfig& config) {
   if (!std::filesystem::exists(config.model.weights)) {
     throw Error(Fault::data, "there is no model archive", config.model.weights,
                 "Import one: metaloom import FOLDER out=" + config.model.weights +
                     " (make quickstart does it for MiniLM).");
   }
   return Pretrained::from_archive(Archive::load(config.model.weights), config.model.weights);
+}
+
+/// The weights in the precision and on the device of the configuration.
+Pretrained read_model(const StageConfig& config, const std::optional<Checkpoint>& init,
+                      at::Device device) {
+  Pretrained model = init ? model_of(*init) : read_archive(config);
+  const auto precision = config.model.precision == "float64" ? at::kDouble : at::kFloat;
+  model.weights =
+      model.weights.map([&](const at::Tensor& value) { return value.to(device, precision); });
+  return model;
 }
 
 void check_tokenizers(const Pretrained& model, const Mix& mix) {
@@ -36,11 +45,11 @@ void check_tokenizers(const Pretrained& model, const Mix& mix) {
 
 }  // namespace
 
-Assembly::Assembly(const StageConfig& stage)
+Assembly::Assembly(const StageConfig& stage, at::Device device)
     : config(stage),
       rng(static_cast<std::uint64_t>(stage.run.seed)),
       init(open_init(stage.run)),
-      pretrained(read_model(stage, init)),
+      pretrained(read_model(stage, init, device)),
       mix(std::make_unique<Mix>(stage.data, rng.at("data"))) {
   check_tokenizers(pretrained, *mix);
   std::vector<const DatasetInfo*> datasets;
@@ -48,11 +57,12 @@ Assembly::Assembly(const StageConfig& stage)
   build(datasets);
 }
 
-Assembly::Assembly(const StageConfig& stage, std::vector<const DatasetInfo*> brought)
+Assembly::Assembly(const StageConfig& stage, std::vector<const DatasetInfo*> brought,
+                   at::Device device)
     : config(stage),
       rng(static_cast<std::uint64_t>(stage.run.seed)),
       init(open_init(stage.run)),
-      pretrained(read_model(stage, init)) {
+      pretrained(read_model(stage, init, device)) {
   build(std::move(brought));
 }
 

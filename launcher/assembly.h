@@ -16,11 +16,11 @@ namespace metaloom {
 
 class Assembly {
  public:
-  /// Reads the model (from init, if given), opens the data and builds the method. With
-  /// `data` false only model and method are there: for verbs that bring their own tasks, whose
-  /// datasets `brought` describes.
-  explicit Assembly(const StageConfig& config);
-  Assembly(const StageConfig& config, std::vector<const DatasetInfo*> brought);
+  /// Reads the model (from init, if given) onto `device`, opens the data, builds the method. Where
+  /// tasks are brought, by verbs that have their own, only model and method are there.
+  explicit Assembly(const StageConfig& config, at::Device device = at::kCPU);
+  Assembly(const StageConfig& config, std::vector<const DatasetInfo*> brought,
+           at::Device device = at::kCPU);
   Assembly(const Assembly&) = delete;
 
   const StageConfig config;

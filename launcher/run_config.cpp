@@ -73,6 +73,7 @@ void RunOptions::fields(Fields& f) {
 void ModelOptions::fields(Fields& f) {
   f.text("weights", weights, "model archive, used where there is no init");
   f.choice("device", device, "where to compute", {"auto", "cpu", "cuda"});
+  f.choice("precision", precision, "of weights and arithmetic", {"float32", "float64"});
 }
 
 Table StageConfig::resolved(const Table& method_section) const {
@@ -133,7 +134,7 @@ std::string describe_run_keys() {
 }
 
 std::string first_difference(const Table& now, const Table& before) {
-  static const std::set<std::string> free{"run", "resume", "checkpoint", "comm", "model"};
+  static const std::set<std::string> free{"run", "resume", "checkpoint", "comm", "model.device"};
   const auto lines = [](Table table) {
     for (const std::string& key : free) table.erase(key);
     std::vector<std::string> out;

@@ -30,6 +30,7 @@ struct RunOptions {
 struct ModelOptions {
   std::string weights = ".cache/models/minilm-mlm.h5";  // used where there is no init
   std::string device = "auto";                          // auto | cpu | cuda
+  std::string precision = "float32";                    // float32 | float64
   void fields(Fields& f);
 };
 

@@ -121,7 +121,8 @@ StageResult run_stage(Communicator& comm, const StageConfig& config, const Stage
   const Section section(comm, config.name);
   const int threads = threads_per_rank(config.comm, comm);
   at::set_num_threads(threads);
-  Assembly stage(config);
+  const bool accelerated = config.model.device != "cpu";
+  Assembly stage(config, accelerated ? rank_device(comm) : at::Device(at::kCPU));
   const Table resolved = stage.resolved();
   if (config.run.resume != "never") check_same_run(resolved, config.folder);
   if (already_finished(config)) {

@@ -1,0 +1,241 @@
+// bench_metaloom MODEL.h5 WORK.json STATE.h5 THREADS: our side of bench/run.py. Sets the case up,
+// writes theta and whatever else the peer must know to STATE.h5, prints one line of JSON about
+// itself, then obeys lines on stdin: "run N" does N iterations and answers with their seconds and
+// losses; "limit" measures this machine's fp32 matmul. What is timed are the program's own parts:
+// method, gradient reduction, optimizer.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+
+#include "bench/work.h"
+#include "comm/communicator.h"
+#include "core/error.h"
+#include "core/registry.h"
+#include "methods/method.h"
+#include "methods/spt_net.h"
+#include "worker/gradient_reduction.h"
+#include "worker/optimizer.h"
+
+namespace metaloom::bench {
+namespace {
+
+class Case {
+ public:
+  virtual ~Case() = default;
+  /// One iteration; its loss.
+  virtual double iterate() = 0;
+  virtual double flops() const = 0;
+  virtual std::int64_t tokens() const = 0;
+  virtual Archive state() const { return {}; }
+};
+
+/// The encoder alone: forward, or forward and backward over all weights.
+class EncoderCase final : public Case {
+ public:
+  EncoderCase(const Pretrained& pretrained, const Work& work)
+      : pretrained_(pretrained),
+        training_(work.json.at("training").get<bool>()),
+        weights_(training_ ? pretrained.weights.leaves() : pretrained.weights) {
+    std::vector<at::Tensor> rows;
+    for (const Example& example : work.tasks.at(0).query) {
+      const auto& ids = example.segments.at(0);
+      rows.push_back(at::tensor(at::ArrayRef<std::int32_t>(ids.data(), ids.size()), at::kLong));
+    }
+    batch_.ids_RL = at::stack(rows);
+    batch_.segments_RL = at::zeros_like(batch_.ids_RL);
+    batch_.length_R = at::full({batch_.rows()}, batch_.ids_RL.size(1), at::kLong);
+    batch_.tokens = batch_.ids_RL.numel();
+  }
+
+  double iterate() override {
+    if (!training_) {
+      const c10::NoGradGuard no_grad;
+      return loss().item<double>();
+    }
+    const at::Tensor loss = this->loss();
+    grad(loss, weights_);
+    return loss.item<double>();
+  }
+  double flops() const override {
+    const Cost forward =
+        pretrained_.backbone->forward_cost(batch_.rows(), batch_.ids_RL.size(1), 0, 0, 0);
+    return forward.flops * (training_ ? 3 : 1);
+  }
+  std::int64_t tokens() const override { return batch_.tokens; }
+
+ private:
+  at::Tensor loss() const {
+    return pretrained_.backbone->encode(SharedWeights(weights_), batch_, {}).pow(3).mean();
+  }
+
+  const Pretrained& pretrained_;
+  bool training_;
+  Params weights_;
+  Batch batch_;
+};
+
+/// Updates of a method, as the training loop makes them on one rank.
+class MethodCase final : public Case {
+ public:
+  MethodCase(const Pretrained& pretrained, const Work& work, Communicator& comm)
+      : comm_(comm),
+        packs_(work.packs()),
+        updates_each_(work.json.at("updates").get<std::int64_t>()),
+        method_(method_of(pretrained, work)),
+        theta_(method_->initial(), method_->groups(method_->initial())),
+        optimizer_(options_of(work), theta_) {}
+
+  double iterate() override {
+    double loss = 0;
+    tokens_ = 0;
+    for (std::int64_t n = 0; n < updates_each_; ++n) loss += update() / double(updates_each_);
+    return loss;
+  }
+  double flops() const override {
+    double sum = 0;
+    for (const std::vector<Task>& pack : packs_) {
+      std::vector<TaskShape> shapes;
+      for (const Task& task : pack) shapes.push_back(shape_of(task));
+      sum += method_->cost(shapes).flops * static_cast<double>(updates_each_);
+    }
+    return sum;
+  }
+  std::int64_t tokens() const override { return tokens_; }
+  Archive state() const override {
+    Archive out;
+    out.put_params("theta", method_->initial());
+    if (!theta_.values().contains(kGates)) return out;
+    const std::int64_t gates = theta_.values().at(kGates).size(0);
+    std::vector<at::Tensor> masks;
+    for (std::int64_t step = 0; step < updates_each_; ++step) {
+      masks.push_back(gate_mask_N(context(step).rng, gates, 0.5));
+    }
+    out.put("gate_masks", at::stack(masks).to(at::kFloat));
+    return out;
+  }
+
+ private:
+  static constexpr std::int64_t kSteps = 1000000;  // more than any bench makes
+
+  static std::unique_ptr<Method> method_of(const Pretrained& pretrained, const Work& work) {
+    Ingredients ingredients{pretrained, {}, {}, kSteps, Rng(1, "bench")};
+    ingredients.tasks.max_length = work.json.at("max_length");
+    for (const DatasetInfo& info : work.datasets) ingredients.datasets.push_back(&info);
+    const Table section = work.method();
+    return Registry<Method>::make(section.text("name"), section, ingredients);
+  }
+  static OptimizerOptions options_of(const Work& work) {
+    OptimizerOptions options;
+    read_fields(work.optimizer(), "optimizer", options);
+    return options;
+  }
+  StepContext context(std::int64_t step) const {
+    return {step, kSteps, Rng(1, "bench updates").at({step % updates_each_})};
+  }
+
+  double update() {
+    const Phase phase = method_->phase(step_);
+    GradientReduction reduction(comm_, theta_, phase, false);
+    double loss = 0, weight = 0;
+    for (std::size_t n = 0; n < packs_.size(); ++n) {
+      reduction.start_pack(static_cast<std::int64_t>(n));
+      for (const TaskOutcome& outcome :
+           method_->gradients(theta_.values(), packs_[n], context(step_), reduction)) {
+        if (!outcome.finite) throw Error(Fault::non_finite, "a task went out of bounds");
+        loss += outcome.weight * outcome.loss;
+        weight += outcome.weight;
+        tokens_ += outcome.tokens;
+      }
+    }
+    at::Tensor gradient = reduction.finish(static_cast<std::int64_t>(packs_.size())).div_(weight);
+    optimizer_.step(gradient, phase, step_, kSteps);
+    ++step_;
+    return loss / weight;
+  }
+
+  Communicator& comm_;
+  std::vector<std::vector<Task>> packs_;
+  std::int64_t updates_each_, step_ = 0, tokens_ = 0;
+  std::unique_ptr<Method> method_;
+  FlatParams theta_;
+  Optimizer optimizer_;
+};
+
+/// Best fp32 rate of square products, GFLOP/s.
+double matmul_limit() {
+  constexpr std::int64_t kSize = 1536;
+  const at::Tensor a = at::rand({kSize, kSize}), b = at::rand({kSize, kSize});
+  double best = 0;
+  for (int n = 0; n < 8; ++n) {
+    const auto start = std::chrono::steady_clock::now();
+    const at::Tensor c = at::mm(a, b);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    best = std::max(best, 2.0 * kSize * kSize * kSize / seconds.count() / 1e9);
+  }
+  return best;
+}
+
+void answer(const Json& json) {
+  std::cout << json.dump() << std::endl;
+}
+
+void serve(Case& the_case) {
+  std::string word;
+  while (std::cin >> word && word != "quit") {
+    if (word == "limit") {
+      answer({{"gflops", matmul_limit()}});
+      continue;
+    }
+    std::int64_t count = 0;
+    if (word != "run" || !(std::cin >> count)) {
+      throw Error(Fault::usage, "\"" + word + "\" is not understood", "stdin");
+    }
+    std::vector<double> seconds, losses;
+    for (std::int64_t n = 0; n < count; ++n) {
+      const auto start = std::chrono::steady_clock::now();
+      losses.push_back(the_case.iterate());
+      seconds.push_back(
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+    answer({{"seconds", seconds}, {"losses", losses}, {"tokens", the_case.tokens()}});
+  }
+}
+
+void run(char** words) {
+  at::set_num_threads(std::stoi(words[4]));
+  const Pretrained pretrained = Pretrained::from_archive(Archive::load(words[1]), words[1]);
+  const Work work(words[2]);
+  run_local_world(1, CommOptions{}, [&](Communicator& comm) {
+    std::unique_ptr<Case> the_case;
+    if (work.json.contains("method")) {
+      the_case = std::make_unique<MethodCase>(pretrained, work, comm);
+    } else {
+      the_case = std::make_unique<EncoderCase>(pretrained, work);
+    }
+    write_file(words[3], the_case->state().image());
+    answer({{"flops", the_case->flops()}, {"threads", at::get_num_threads()}});
+    serve(*the_case);
+  });
+}
+
+}  // namespace
+}  // namespace metaloom::bench
+
+int main(int count, char** words) {
+  if (count != 5) {
+    std::fprintf(stderr, "usage: bench_metaloom MODEL.h5 WORK.json STATE.h5 THREADS\n");
+    return 2;
+  }
+  try {
+    metaloom::bench::run(words);
+    return 0;
+  } catch (const metaloom::Error& error) {
+    std::fprintf(stderr, "bench_metaloom: %s\n", error.what());
+    return error.exit_code();
+  }
+}

@@ -1,0 +1,58 @@
+"""The same training on 1, 2 and 4 ranks (promise G9): bit for bit in ordered mode, to rounding otherwise."""
+
+import unittest
+
+from tests.system.program import STAGES, Workplace, missing
+
+
+class AnyWorld(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if missing():
+            raise unittest.SkipTest(missing())
+        cls.place = Workplace()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.place.close()
+
+    def losses(self, run, stage):
+        return [entry["loss"] for entry in self.place.metrics(run, stage)]
+
+    def test_ordered_mode_is_bitwise_equal_at_any_world_size(self):
+        for ranks in (1, 2, 4):
+            self.place.train(f"ordered{ranks}", ranks, "comm.ordered=true")
+        for stage in STAGES:
+            for section in ("theta", "optimizer"):
+                with self.subTest(stage=stage, section=section):
+                    one = self.place.file("ordered1", stage, section)
+                    self.assertEqual(one, self.place.file("ordered2", stage, section))
+                    self.assertEqual(one, self.place.file("ordered4", stage, section))
+
+    def compare_curves(self, precision, tolerance):
+        for ranks in (1, 2, 4):
+            self.place.train(f"{precision}{ranks}", ranks, f"model.precision={precision}")
+        for stage in STAGES:
+            one = self.losses(f"{precision}1", stage)
+            self.assertEqual(6, len(one))
+            for ranks in (2, 4):
+                with self.subTest(stage=stage, ranks=ranks):
+                    for a, b in zip(one, self.losses(f"{precision}{ranks}", stage), strict=True):
+                        self.assertLessEqual(abs(a - b), tolerance * max(1.0, abs(a)))
+
+    def test_default_mode_agrees_to_rounding_in_fp32(self):
+        self.compare_curves("float32", 1e-4)
+
+    def test_default_mode_agrees_to_rounding_in_fp64(self):
+        self.compare_curves("float64", 1e-9)
+
+    def test_another_seed_is_another_run(self):
+        """The control: the comparison would see a difference."""
+        self.place.train("seed5", 1, "comm.ordered=true")
+        self.place.train("seed6", 1, "comm.ordered=true", "seed=6")
+        self.assertNotEqual(self.place.file("seed5", "1_muppet", "theta"),
+                            self.place.file("seed6", "1_muppet", "theta"))
+
+
+if __name__ == "__main__":
+    unittest.main()

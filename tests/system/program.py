@@ -1,0 +1,90 @@
+"""Runs the metaloom program as its users do: under mpirun, on made-up texts and a tiny random model."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = pathlib.Path(os.environ.get("METALOOM_PROGRAM", ROOT / "build" / "metaloom"))
+STAGES = ("1_muppet", "2_mlm", "3_metaprompting", "4_spt")
+ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+               "OMPI_MCA_mpi_yield_when_idle": "1", "METALOOM_PYTHON": sys.executable}
+
+
+def missing():
+    """Why the program cannot be run here, or None."""
+    if not PROGRAM.exists():
+        return f"{PROGRAM} is not built"
+    if shutil.which("mpirun") is None:
+        return "mpirun is not installed"
+    return None
+
+
+class Workplace:
+    """A temporary folder with the tiny stores and the tiny model; removed at the end."""
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="metaloom-system-"))
+        self.model = self.folder / "tiny.h5"
+        self.stores = self.folder / "stores"
+        subprocess.run([sys.executable, "tests/system/make_tiny_model.py", str(self.model)], cwd=ROOT, check=True,
+                       env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
+        self.metaloom("data", "tests/data/tiny.toml", f"out={self.stores}", f"tokenizer={self.model}")
+
+    def close(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def metaloom(self, *words, code=0):
+        """Runs a verb in one process; returns what it printed."""
+        done = subprocess.run([str(PROGRAM), *map(str, words)], cwd=ROOT, env=ENVIRONMENT, text=True, timeout=300,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode != code:
+            raise AssertionError(f"metaloom {' '.join(map(str, words))}: exit code {done.returncode}, not {code}\n"
+                                 f"{done.stdout}")
+        return done.stdout
+
+    def chain(self, run, *more):
+        """The words that train the chain into `run`."""
+        return ["train", "tests/system/chain.toml", f"run={self.folder / run}", f"model.weights={self.model}",
+                f"data.root={self.stores}", *more]
+
+    def start(self, ranks, words):
+        """Starts the program on `ranks` ranks, in a process group of its own."""
+        command = ["mpirun", "-np", str(ranks), "--oversubscribe", "--bind-to", "none", str(PROGRAM), *map(str, words)]
+        return subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, text=True, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def train(self, run, ranks, *more):
+        """Trains the chain to its end; returns what was printed."""
+        process = self.start(ranks, self.chain(run, *more))
+        try:
+            output, _ = process.communicate(timeout=600)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        if process.returncode != 0:
+            raise AssertionError(f"training on {ranks} ranks: exit code {process.returncode}\n{output}")
+        return output
+
+    def file(self, run, stage, name):
+        """The bytes of one section of a stage's last checkpoint."""
+        return (self.folder / run / stage / "checkpoints" / "latest" / f"{name}.h5").read_bytes()
+
+    def metrics(self, run, stage, kind="update"):
+        import json
+
+        lines = (self.folder / run / stage / "metrics.jsonl").read_text().splitlines()
+        return [entry for entry in map(json.loads, lines) if entry["kind"] == kind]
+
+
+def ranks_of(mpirun):
+    """Process ids of the ranks that this mpirun started."""
+    children = pathlib.Path(f"/proc/{mpirun.pid}/task/{mpirun.pid}/children")
+    try:
+        return [int(pid) for pid in children.read_text().split()]
+    except OSError:
+        return []
