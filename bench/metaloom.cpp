@@ -6,7 +6,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
-#include <fmt/format.h>
+#include <time.h>
 
 #include <chrono>
 #include <cstdio>
@@ -27,7 +27,7 @@ namespace {
 class Case {
  public:
   virtual ~Case() = default;
-  /// One iteration; its loss.
+  /// One iteration; gives its loss.
   virtual double iterate() = 0;
   virtual double flops() const = 0;
   virtual std::int64_t tokens() const = 0;
@@ -180,6 +180,13 @@ double matmul_limit() {
   return best;
 }
 
+/// CPU time of all threads of this process.
+double process_seconds() {
+  timespec now;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
 void answer(const Json& json) {
   std::cout << json.dump() << std::endl;
 }
@@ -195,14 +202,19 @@ void serve(Case& the_case) {
     if (word != "run" || !(std::cin >> count)) {
       throw Error(Fault::usage, "\"" + word + "\" is not understood", "stdin");
     }
-    std::vector<double> seconds, losses;
+    std::vector<double> seconds, cpu_seconds, losses;
     for (std::int64_t n = 0; n < count; ++n) {
       const auto start = std::chrono::steady_clock::now();
+      const double busy = process_seconds();
       losses.push_back(the_case.iterate());
       seconds.push_back(
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      cpu_seconds.push_back(process_seconds() - busy);
     }
-    answer({{"seconds", seconds}, {"losses", losses}, {"tokens", the_case.tokens()}});
+    answer({{"seconds", seconds},
+            {"cpu_seconds", cpu_seconds},
+            {"losses", losses},
+            {"tokens", the_case.tokens()}});
   }
 }
 
@@ -210,17 +222,16 @@ void run(char** words) {
   at::set_num_threads(std::stoi(words[4]));
   const Pretrained pretrained = Pretrained::from_archive(Archive::load(words[1]), words[1]);
   const Work work(words[2]);
-  run_local_world(1, CommOptions{}, [&](Communicator& comm) {
-    std::unique_ptr<Case> the_case;
-    if (work.json.contains("method")) {
-      the_case = std::make_unique<MethodCase>(pretrained, work, comm);
-    } else {
-      the_case = std::make_unique<EncoderCase>(pretrained, work);
-    }
-    write_file(words[3], the_case->state().image());
-    answer({{"flops", the_case->flops()}, {"threads", at::get_num_threads()}});
-    serve(*the_case);
-  });
+  const auto comm = Registry<Communicator>::make("local", CommOptions{});
+  std::unique_ptr<Case> the_case;
+  if (work.json.contains("method")) {
+    the_case = std::make_unique<MethodCase>(pretrained, work, *comm);
+  } else {
+    the_case = std::make_unique<EncoderCase>(pretrained, work);
+  }
+  replace_file(words[3], the_case->state().image());
+  answer({{"flops", the_case->flops()}, {"threads", at::get_num_threads()}});
+  serve(*the_case);
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ void require_python(const std::string& module, const std::vector<std::string>& w
   const int code = run_python(module, words);
   if (code == 0) return;
   const Fault fault = code == static_cast<int>(Fault::usage) ? Fault::usage : Fault::data;
-  throw Error(fault, "the tool " + module + " stopped", "", "Its message above says why.");
+  throw Error(fault, "");  // the tool has said what, where and the cure
 }
 
 }  // namespace metaloom

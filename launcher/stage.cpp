@@ -23,9 +23,14 @@ bool already_finished(const StageConfig& config) {
   return config.run.resume != "never" && fs::exists(config.folder / "result.json");
 }
 
-/// Refuses to continue a run with settings that would make it another computation.
-void check_same_run(const Table& resolved, const fs::path& folder) {
-  if (!fs::exists(folder / "config.toml")) return;
+/// Refuses to continue a run that is not there, or with settings that would make it another one.
+void check_same_run(const Table& resolved, const StageConfig& config) {
+  const fs::path& folder = config.folder;
+  if (config.run.resume == "must" && !fs::exists(folder / "checkpoints")) {
+    throw Error(Fault::no_checkpoint, "there is no usable checkpoint", folder.string(),
+                "Start the run with resume=auto, or check the folder.");
+  }
+  if (config.run.resume == "never" || !fs::exists(folder / "config.toml")) return;
   const std::string difference =
       first_difference(resolved, Table::load(folder / "config.toml"));
   if (difference.empty()) return;
@@ -50,6 +55,20 @@ std::optional<Checkpoint> checkpoint_to_resume(Communicator& comm, CheckpointFol
   return std::nullopt;
 }
 
+/// Finds out before anything is written whether the data can serve the tasks: names the first
+/// update's tasks and all evaluation tasks.
+void check_tasks(const Assembly& stage) {
+  const Mix& mix = *stage.mix;
+  for (std::int64_t step : {std::int64_t{0}, stage.config.run.steps - 1}) {
+    for (const Pack& pack : mix.plan(stage.method->draw_index(step), stage.method->phase(step).half)) {
+      mix.shape(pack.tasks.front());
+    }
+  }
+  for (int dataset = 0; dataset < mix.datasets(); ++dataset) {
+    mix.evaluation(dataset, split_called(stage.config.evaluate.split), 1);
+  }
+}
+
 Json data_digests(const Mix& mix) {
   Json out = Json::object();
   for (int i = 0; i < mix.datasets(); ++i) out[mix.info(i).name] = mix.info(i).store_digest;
@@ -69,7 +88,7 @@ std::map<std::string, std::string> records(const Communicator& comm, const Assem
 }
 
 void start_folder(const StageConfig& config, const std::map<std::string, std::string>& texts) {
-  fs::create_directories(config.folder);
+  make_folder(config.folder);
   replace_file(config.folder / "config.toml", texts.at("config"));
   replace_file(config.folder / "provenance.json", texts.at("provenance"));
   log_to_file(config.folder / "log.txt");
@@ -124,11 +143,12 @@ StageResult run_stage(Communicator& comm, const StageConfig& config, const Stage
   const bool accelerated = config.model.device != "cpu";
   Assembly stage(config, accelerated ? rank_device(comm) : at::Device(at::kCPU));
   const Table resolved = stage.resolved();
-  if (config.run.resume != "never") check_same_run(resolved, config.folder);
+  check_same_run(resolved, config);
   if (already_finished(config)) {
     if (comm.rank() == 0) spdlog::info("{}: finished before, skipped", config.name);
     return {.finished = true, .resolved = resolved};
   }
+  check_tasks(stage);
   const bool finished = train(comm, stage, lineage, threads);
   if (finished && comm.rank() == 0) {
     const Json result{{"stage", config.name}, {"steps", config.run.steps}};

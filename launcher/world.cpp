@@ -54,7 +54,7 @@ Communicator& enter_world(const CommOptions& options) {
 }
 
 int end_with_error(int exit_code, const std::string& message) {
-  fmt::print(stderr, "metaloom: error: {}\n", message);
+  if (!message.empty()) fmt::print(stderr, "metaloom: error: {}\n", message);
   std::fflush(stderr);
   if (world != nullptr && world->size() > 1) world->abort(exit_code, message);
   return exit_code;

@@ -1,0 +1,188 @@
+"""Our speed against PyTorch and transformers on the same work, in turns, in processes that stay alive (A B A B A).
+
+usage: python -m bench.run [--build build] [--only CASE ...] [--threads N] [--rounds 5] [--seconds 4] [--out FILE.json]
+
+Same weights, token ids, threads; the losses of the first iteration must agree to 1e-4 before anything is timed. The
+ratio is the peer's time over ours, per round against our turns before and after it; above 1 we are faster.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+
+from bench.work import CASES, MAX_LENGTH
+from tools.failure import Failure, run
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MODEL = ROOT / ".cache" / "models" / "minilm-mlm.h5"
+STORES = ROOT / ".cache" / "quickstart"
+AGREE = 1e-4
+LEAST_GFLOPS = 20  # per core: below it something else is using the machine
+
+
+class Side:
+    """A process that does iterations when told to."""
+
+    def __init__(self, name, command):
+        self.name = name
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+                                        env=environment)
+        self.about = self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise Failure(f"{self.name} ended with code {self.process.wait()}", "bench", "See its message above")
+        return json.loads(line)
+
+    def ask(self, *words):
+        print(*words, file=self.process.stdin, flush=True)
+        return self.answer()
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.stdin.write("quit\n")
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+
+
+def prepare():
+    """The model and the token stores that the quickstart uses, made where they are not there yet."""
+    if not MODEL.exists():
+        subprocess.run([sys.executable, "-m", "tools.import_model", "minilm-mlm", "--out", MODEL], check=True, cwd=ROOT)
+    if not (STORES / "index.json").exists():
+        raise Failure("the quickstart's token stores are not there", STORES,
+                      "Run: build/metaloom data data/quickstart.toml out=.cache/quickstart")
+
+
+def check_losses(ours, theirs, case, peer):
+    gap = abs(ours - theirs)
+    if not gap <= AGREE * max(1.0, abs(theirs)):
+        raise Failure(f"the first losses differ by {gap:.1e}: {ours:.8f} and {theirs:.8f}", f"{case} against {peer}",
+                      "They do not do the same work: nothing was timed")
+    return gap
+
+
+def quartiles(values):
+    if len(values) < 2:
+        return [values[0]] * 3
+    return statistics.quantiles(values, n=4, method="inclusive")
+
+
+def take_turns(ours, peer, rounds, seconds):
+    """Times per iteration of both, and per round the peer's median over the mean of ours before and after it."""
+    once = max(statistics.median(side.ask("run", 2)["seconds"]) for side in (ours, peer))  # warms up, too
+    count = max(2, round(seconds / once))
+    turns = {ours: [ours.ask("run", count)], peer: []}
+    for _ in range(rounds):
+        turns[peer].append(peer.ask("run", count))
+        turns[ours].append(ours.ask("run", count))
+    out = {}
+    for clock in ("seconds", "cpu_seconds"):
+        mine, theirs = ([statistics.median(turn[clock]) for turn in turns[side]] for side in (ours, peer))
+        ratios = [their / ((before + after) / 2) for their, before, after in zip(theirs, mine, mine[1:])]
+        out[clock] = {"ours": statistics.median(mine), "peer": statistics.median(theirs), "ratio": quartiles(ratios)}
+    return out | {"iterations": count * (rounds + 1), "tokens": turns[ours][-1]["tokens"]}
+
+
+def bench_case(case, options, folder):
+    about, make, peers = CASES[case]
+    work = make(STORES) | {"max_length": MAX_LENGTH}
+    paths = [MODEL, folder / "work.json", folder / "state.h5", str(options.threads)]
+    paths[1].write_text(json.dumps(work), encoding="utf-8")
+    rows, checked = [], not work.get("dropout")
+    for style in peers:  # fresh processes: both sides start from the same weights
+        sides = [Side("bench_metaloom", [options.build / "bench_metaloom", *paths])]
+        try:
+            ours = sides[0]
+            sides.append(Side(style, [sys.executable, "-m", "bench.peer", style, *paths]))
+            first = [side.ask("run", 1)["losses"][0] for side in sides]
+            gap = check_losses(*first, case, style) if checked else None
+            found = take_turns(*sides, options.rounds, options.seconds)
+            taken = found["seconds"]["ours"]
+            rows.append({"case": case, "about": about, "peer": style, "loss_gap": gap, **found,
+                         "tokens_per_s": found["tokens"] / taken, "gflops": ours.about["flops"] / taken / 1e9})
+        finally:
+            for side in sides:
+                side.close()
+        print(line_of(rows[-1]), flush=True)
+    return rows
+
+
+def line_of(row):
+    low, middle, high = row["seconds"]["ratio"]
+    gap = "(random)" if row["loss_gap"] is None else f"{row['loss_gap']:.0e}"
+    return (f"{row['about']:38} {row['peer']:13} {1e3 * row['seconds']['ours']:9.1f} {1e3 * row['seconds']['peer']:9.1f} "
+            f"{middle:6.2f} [{low:.2f} {high:.2f}] {row['cpu_seconds']['ratio'][1]:8.2f} {row['tokens_per_s']:9.0f} "
+            f"{row['gflops']:8.1f} {gap:>9}")
+
+
+HEADING = (f"{'work':38} {'against':13} {'ours ms':>9} {'peer ms':>9} {'ratio':>6} [quartiles] {'CPU time':>8} {'tokens/s':>9} "
+           f"{'GFLOP/s':>8} {'loss gap':>9}")
+
+
+def machine(options):
+    """What the figures were taken on, and its matmul limit."""
+    model = next((line.split(":")[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+                  if line.startswith("model name")), platform.processor())
+    import torch
+    import transformers
+
+    return {"processor": model, "cores": os.cpu_count(), "threads": options.threads, "torch": torch.__version__,
+            "transformers": transformers.__version__, "load": os.getloadavg()[0]}
+
+
+def measured_limit(options, folder):
+    work = CASES["encoder_forward"][1](STORES)
+    (folder / "work.json").write_text(json.dumps(work), encoding="utf-8")
+    side = Side("bench_metaloom", [options.build / "bench_metaloom", MODEL, folder / "work.json", folder / "state.h5",
+                                   str(options.threads)])
+    try:
+        return side.ask("limit")["gflops"]
+    finally:
+        side.close()
+
+
+def bench(options, folder):
+    about = machine(options)
+    about["matmul_gflops"] = measured_limit(options, folder)
+    print(f"{about['processor']}, {options.threads} threads, torch {about['torch']}, transformers {about['transformers']}; "
+          f"fp32 matmul {about['matmul_gflops']:.0f} GFLOP/s; load {about['load']:.1f}")
+    if about["matmul_gflops"] < LEAST_GFLOPS * options.threads and not options.busy:
+        raise Failure(f"a matmul runs at {about['matmul_gflops']:.0f} GFLOP/s only: something else is using the machine",
+                      "bench", f"Wait until it is idle; --busy goes on all the same and says so")
+    print(HEADING)
+    rows = [row for case in options.only or CASES for row in bench_case(case, options, folder)]
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    print(f"written to {options.out}")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
+    parser.add_argument("--only", nargs="+", choices=list(CASES), metavar="CASE")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4, help="of one turn")
+    parser.add_argument("--busy", action="store_true", help="go on although the machine is busy")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "runs" / "bench" / "bench.json")
+    options = parser.parse_args()
+    options.build = options.build.resolve()
+    if not (options.build / "bench_metaloom").exists():
+        raise Failure("bench_metaloom is not built", options.build, "Run: make bench")
+    prepare()
+    with tempfile.TemporaryDirectory() as folder:
+        bench(options, pathlib.Path(folder))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,238 @@
+"""Every kind of bad input ends with one clear error (what, where, cure), the documented exit code, and no partial file."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import unittest
+
+import h5py
+import numpy
+
+from tests.system.program import ENVIRONMENT, PROGRAM, ROOT, Workplace, missing
+
+USAGE, DATA, NO_CHECKPOINT, TEMPORARY = 2, 3, 4, 75
+EPISODES = ["method.name=metaprompting", 'data.datasets=["intents"]', "data.ways=3"]
+
+
+def only_stage(*words):
+    """A run of one stage with defaults that fit the tiny model."""
+    return ["steps=1", "data.max_length=24", "evaluate.before=false", "evaluate.batches=1", "evaluate.episodes=1", *words]
+
+
+class BadInput(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if missing():
+            raise unittest.SkipTest(missing())
+        cls.place = Workplace()
+        cls.folder = cls.place.folder
+        (cls.folder / "empty.toml").write_text("")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.place.close()
+
+    def train(self, *words, model=None, stores=None):
+        return ["train", self.folder / "empty.toml", f"run={self.folder / 'bad'}",
+                f"model.weights={model or self.place.model}", f"data.root={stores or self.place.stores}",
+                *only_stage(*words)]
+
+    def check(self, code, pieces, *words):
+        """The program fails with `code`, and its one error line holds all `pieces`."""
+        output = self.place.metaloom(*words, code=code)
+        lines = [line for line in output.splitlines() if "error:" in line]
+        self.assertEqual(1, len(lines), output)
+        self.assertNotIn("Traceback", output)
+        self.assertNotIn("terminate called", output)
+        for piece in pieces:
+            self.assertIn(piece, lines[0])
+        leftovers = [path for path in self.folder.rglob("*") if ".tmp" in path.name or path.name.endswith("~")]
+        self.assertEqual([], leftovers)
+
+    def copied_model(self, name, change):
+        """A copy of the tiny model that `change(file)` has damaged."""
+        path = self.folder / f"{name}.h5"
+        shutil.copy(self.place.model, path)
+        with h5py.File(path, "r+") as file:
+            change(file)
+        return path
+
+    def copied_stores(self, name):
+        folder = self.folder / name
+        shutil.copytree(self.place.stores, folder)
+        return folder
+
+    # --- command line and configuration ---
+
+    def test_command_line(self):
+        for pieces, words in [
+            ((' "trian"', 'Did you mean "train"?'), ["trian"]),
+            (("--verbose",), ["train", "--verbose"]),
+            (("needs a configuration file",), ["train"]),
+            (("nowhere.toml",), ["train", "nowhere.toml"]),
+            (("data=FILE.jsonl",), ["adapt", "somewhere"]),
+            (("stpe", 'Did you mean "step"?'), ["show", "tests/system/chain.toml", "show.stpe=1"]),
+        ]:
+            with self.subTest(words=words):
+                output = self.place.metaloom(*words, code=USAGE)
+                for piece in pieces:
+                    self.assertIn(piece, output)
+
+    def test_configuration(self):
+        muppet = ["method.name=muppet", 'data.datasets=["moods"]']
+        for pieces, words in [
+            (("setps", '"steps"'), [*muppet, "setps=3"]),
+            (("optimizer", "raet", '"rate"'), [*muppet, "optimizer.raet=3"]),
+            (("inner_stesp", '"inner_steps"'), [*EPISODES, "method.inner_stesp=3"]),
+            (("steps", "many"), [*muppet, 'steps="many"']),
+            (("steps", "-5"), [*muppet, "steps=-5"]),
+            (("optimizer.rate",), [*muppet, "optimizer.rate=-1"]),
+            (("muppte", '"muppet"'), ["method.name=muppte", 'data.datasets=["moods"]']),
+            (("names no method",), ['data.datasets=["moods"]']),
+            (("mods", '"moods"'), ["method.name=muppet", 'data.datasets=["mods"]']),
+            (("[MASK]",), [*EPISODES, "method.template={text} is what"]),
+            (("{text}",), [*EPISODES, "method.template=the topic is [MASK]"]),
+            (("zzxxqq",), [*EPISODES, "method.template={text} zzxxqq [MASK]"]),
+            (("inner_steps",), [*EPISODES, "method.inner_steps=0"]),
+            (("keep",), ["method.name=spt", 'data.datasets=["moods"]', "steps=4", "method.keep=30"]),
+            (("max_length",), [*EPISODES, "data.max_length=4"]),
+        ]:
+            with self.subTest(words=words):
+                self.check(USAGE, pieces, *self.train(*words))
+
+    def tearDown(self):
+        self.assertFalse((self.folder / "bad").exists(), "what is refused leaves no run folder")
+
+    # --- data and weights ---
+
+    def test_missing_or_damaged_weights(self):
+        cut = self.folder / "cut.h5"
+        cut.write_bytes(self.place.model.read_bytes()[:100_000])
+
+        def spoil(file):
+            name = "encoder.layer.0.attention.self.query.weight"
+            value = file["parameters"][name][:]
+            value[3, 4] = numpy.nan
+            file["parameters"][name][...] = value
+
+        cases = [
+            (("nothing.h5", "import"), self.folder / "nothing.h5"),
+            (("cut.h5",), cut),
+            (("nan.h5", "query"), self.copied_model("nan", spoil)),
+            (("lacking.h5", "word_embeddings"),
+             self.copied_model("lacking", lambda file: file.__delitem__("parameters/embeddings.word_embeddings.weight"))),
+        ]
+        for pieces, model in cases:
+            with self.subTest(model=model.name):
+                self.check(DATA, pieces, *self.train("method.name=muppet", 'data.datasets=["moods"]', model=model))
+
+    def test_missing_or_damaged_data(self):
+        cut, flipped, gone = (self.copied_stores(name) for name in ("cut", "flipped", "gone"))
+        (cut / "moods.h5").write_bytes((cut / "moods.h5").read_bytes()[:-100])
+        image = bytearray((flipped / "moods.h5").read_bytes())
+        image[-50] ^= 4
+        (flipped / "moods.h5").write_bytes(image)
+        (gone / "moods.json").unlink()
+        for pieces, stores in [(("moods",), cut), (("moods",), flipped), (("moods",), gone),
+                               (("metaloom data",), self.folder / "no-such-folder")]:
+            with self.subTest(stores=stores.name):
+                self.check(DATA, pieces, *self.train("method.name=muppet", 'data.datasets=["moods"]', stores=stores))
+
+    def test_episodes_that_the_data_cannot_serve(self):
+        for pieces, words in [
+            (("intents", "ways"), [*EPISODES, "data.ways=40"]),
+            (("intents",), [*EPISODES, "data.shots=50"]),
+        ]:
+            with self.subTest(words=words):
+                self.check(DATA, pieces, *self.train(*words))
+
+    def test_user_files(self):
+        run = self.place.chain("chain")
+        self.place.metaloom(*run)
+        stage = self.folder / "chain" / "3_metaprompting"
+        good = [{"text": "play some music", "label": "music"}, {"text": "will it rain", "label": "weather"}]
+        cases = {
+            "no label": ([good[0], {"text": "hm"}], ("label", "line 2")),
+            "one class": (good[:1], ("class",)),
+            "no text": ([good[0], {"text": "  ", "label": "x"}], ("zero tokens", "line 2")),
+            "no json": (None, ("line 1",)),
+            "nothing": ([], ("no row",)),
+        }
+        for name, (rows, pieces) in cases.items():
+            with self.subTest(name):
+                path = self.folder / "rows.jsonl"
+                path.write_text("not json\n" if rows is None else "".join(json.dumps(row) + "\n" for row in rows))
+                out = self.folder / "adapted"
+                self.check(DATA, pieces, "adapt", stage, f"data={path}", f"out={out}")
+                self.assertFalse(out.exists())
+        self.check(USAGE, ("muppet", "episodes"), "adapt", self.folder / "chain" / "1_muppet",
+                   f"data={self.written(good)}")
+        self.check(USAGE, ("adapt",), "predict", stage, f"data={self.written(good)}")
+        self.check(USAGE, ("another configuration", "steps"), *run, "steps=7")
+
+    def written(self, rows):
+        path = self.folder / "good.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path
+
+    # --- runs and machines ---
+
+    def test_checkpoints(self):
+        self.check(NO_CHECKPOINT, ("no usable checkpoint",),
+                   *self.train("method.name=muppet", 'data.datasets=["moods"]', "resume=must"))
+        self.check(DATA, ("there is no checkpoint here",),
+                   *self.train("method.name=muppet", 'data.datasets=["moods"]', f"init={self.folder / 'never'}"))
+
+    def test_texts_that_were_trained_on_are_refused(self):
+        for verb in ("train", "plan"):
+            self.check(DATA, ("trained on", "allow_overlap"), verb, "tests/system/chain.toml",
+                       f"run={self.folder / 'overlap'}", f"model.weights={self.place.model}",
+                       f"data.root={self.place.stores}", "stage.2_mlm.data.allow_overlap=false",
+                       "evaluate.split=validation", *self.twins())
+
+    def twins(self):
+        """Keys that make stage 2 evaluate on rows that stage 1 trains on: a store whose splits are swapped."""
+        stores = self.folder / "twins"
+        if not stores.exists():
+            self.copied_stores("twins")
+            source = self.folder / "sets"
+            shutil.copytree(ROOT / "tests/data/tiny", source)
+            rows = (source / "subjects/train.jsonl").read_text()
+            (source / "subjects/validation.jsonl").write_text(rows.splitlines()[0] + "\n")
+            (source / "subjects/train.jsonl").write_text("".join(rows.splitlines(keepends=True)[1:]))
+            self.place.metaloom("data", "tests/data/tiny.toml", f"out={self.folder / 'swapped'}",
+                                f"tokenizer={self.place.model}", f"root={source}", 'only=["subjects"]')
+        return [f"stage.2_mlm.data.root={self.folder / 'swapped'}"]
+
+    def test_a_full_disk(self):
+        mount = self.folder / "small"
+        mount.mkdir(exist_ok=True)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(mount)], capture_output=True)
+        if done.returncode != 0:
+            self.skipTest("needs root to mount a small tmpfs")
+        try:
+            words = [word for word in self.train("method.name=muppet", 'data.datasets=["moods"]')
+                     if not str(word).startswith("run=")]
+            self.check(TEMPORARY, ("space",), *words, f"run={mount / 'run'}")
+            self.assertEqual([], list(mount.rglob("step_*")))
+        finally:
+            subprocess.run(["umount", str(mount)], check=True)
+
+    def test_srun_without_pmix(self):
+        done = subprocess.run([str(PROGRAM), *map(str, self.train("method.name=muppet", 'data.datasets=["moods"]',
+                                                                  "comm.backend=mpi"))],
+                              cwd=ROOT, env={**ENVIRONMENT, "SLURM_NTASKS": "8", "SLURM_PROCID": "3"}, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+        self.assertEqual(USAGE, done.returncode, done.stdout)
+        self.assertIn("--mpi=pmix", done.stdout)
+
+    def test_nccl_without_a_gpu(self):
+        if pathlib.Path("/dev/nvidia0").exists():
+            self.skipTest("this machine has a GPU")
+        self.check(USAGE, ("nccl",),
+                   *self.train("method.name=muppet", 'data.datasets=["moods"]', "comm.backend=nccl"))
+
+
+if __name__ == "__main__":
+    unittest.main()
