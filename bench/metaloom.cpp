@@ -229,7 +229,7 @@ void run(char** words) {
   } else {
     the_case = std::make_unique<EncoderCase>(pretrained, work);
   }
-  replace_file(words[3], the_case->state().image());
+  write_file(words[3], the_case->state().image());
   answer({{"flops", the_case->flops()}, {"threads", at::get_num_threads()}});
   serve(*the_case);
 }

@@ -260,10 +260,10 @@ void RollCall::fail(int fault, const std::string& line, const std::string& cure)
 }
 
 void RollCall::say(const std::string& line) {
-  if (line == said_) return;
+  if (line == said_ && !line.empty()) return;
   said_ = line;
   if (peers_.size() > 1) tell(Note::last_words, 0);
-  write_line("metaloom: error: " + line);
+  if (!line.empty()) write_line("metaloom: error: " + line);
 }
 
 double RollCall::beat() const {

@@ -121,6 +121,18 @@ void fail_hdf5(const std::string& action, const std::string& origin) {
               "The file is damaged or truncated: make it again, or take an older one.");
 }
 
+void check_signature(std::span<const std::byte> head, const std::string& origin) {
+  constexpr unsigned char kSignature[] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+  constexpr std::size_t kVersionAt = sizeof kSignature;
+  const bool is_hdf5 = head.size() > kVersionAt && std::memcmp(head.data(), kSignature, 8) == 0;
+  if (!is_hdf5) throw Error(Fault::data, "not an HDF5 file", origin, "Make it again.");
+  const int version = std::to_integer<int>(head[kVersionAt]);
+  if (version != 2 && version != 3) {
+    throw Error(Fault::data, "an HDF5 file of an older format, without checksums", origin,
+                "Write it with libver=\"v110\".");
+  }
+}
+
 void each_dataset(hid_t file, const std::string& origin,
                   const std::function<void(const std::string&, hid_t)>& visit) {
   const Handle root(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose, "open the root of", origin);

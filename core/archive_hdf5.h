@@ -4,8 +4,10 @@
 
 #include <hdf5.h>
 
+#include <cstddef>
 #include <functional>
 #include <mutex>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -33,6 +35,10 @@ Code check_hdf5(Code code, const std::string& action, const std::string& origin)
   if (code < 0) fail_hdf5(action, origin);
   return code;
 }
+
+/// Throws Error{data} unless the bytes begin as HDF5 of version 1.10 does: older metadata has no
+/// checksums, and damage in it can crash HDF5.
+void check_signature(std::span<const std::byte> head, const std::string& origin);
 
 /// An HDF5 identifier, closed at the end of its scope.
 class Handle {

@@ -1,6 +1,7 @@
 #include "core/archive.h"
 #include "core/archive_hdf5.h"
 #include "core/error.h"
+#include "core/files.h"
 
 namespace metaloom {
 
@@ -34,12 +35,9 @@ Place place_of(hid_t dataset, std::size_t file_bytes, const std::string& path,
 
 Layout read_layout(const std::filesystem::path& path) {
   const std::string origin = path.string();
-  std::error_code missing;
-  const std::size_t file_bytes = std::filesystem::file_size(path, missing);
-  if (missing) {
-    throw Error(Fault::data, "cannot read it: " + missing.message(), origin,
-                "Check the path, or make the file with `metaloom data`.");
-  }
+  const Mapping mapping(path);
+  const std::size_t file_bytes = mapping.bytes().size();
+  check_signature(mapping.bytes(), origin);
   Layout out;
   const Hdf5Lock lock;
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "prepare", origin);

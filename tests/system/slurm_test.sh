@@ -37,7 +37,11 @@ within() {
     sleep 0.3
   done
 }
-updates_made() { [ "$(grep -c '"update"' "$folder/run/metrics.jsonl" 2>/dev/null || true)" -ge "$1" ]; }
+updates_made() {
+  local made
+  made=$(grep -c '"update"' "$folder/run/metrics.jsonl" 2>/dev/null) || true
+  [ "${made:-0}" -ge "$1" ]
+}
 state() { scontrol show job "$1" | sed -n 's/.*JobState=\([A-Z_]*\).*/\1/p'; }
 is() { [ "$(state "$1")" = "$2" ]; }
 restarted() { [ "$(scontrol show job "$1" | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p')" -ge "$2" ]; }

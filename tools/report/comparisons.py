@@ -60,9 +60,9 @@ class Group:
 
     def explained(self, side):
         """What A (0) or B (1) stands for: its label, and the first settings that only it has."""
-        shown = [f"{setting[0]} = {setting[1 + side]}" for setting in self.differs[:2]]
+        shown = [f"{setting[0]} = {setting[1 + side]}" for setting in self.differs[:3]]
         more = len(self.differs) - len(shown)
-        words = ", ".join(shown) + (f", {more} more settings" if more else "")
+        words = ", ".join(shown) + (f", {more} more" if more else "")
         return f"{(self.a_label, self.b_label)[side]}{f' ({words})' if words else ''}"
 
 
@@ -146,7 +146,8 @@ def differing_settings(a, b, run):
     """[("init", "no earlier stage", "1_muppet"), ...] of two configurations; names, places and saving left out."""
     ignored = ("run", "resume", "checkpoint.", "comm.", "evaluate.before", "evaluate.after")
     mine, theirs = flat(a.config), flat(b.config)
-    names = [key for key in sorted({*mine, *theirs}) if mine.get(key) != theirs.get(key) and not key.startswith(ignored)]
+    keys = sorted({*mine, *theirs}, key=lambda key: (key not in ("init", "method.select"), key))  # what stages are about first
+    names = [key for key in keys if mine.get(key) != theirs.get(key) and not key.startswith(ignored)]
     return [(key, short(key, mine.get(key, ""), run), short(key, theirs.get(key, ""), run)) for key in names]
 
 

@@ -145,6 +145,13 @@ def rates(stage):
             "lost": sum(len(update.get("non_finite", [])) for update in updates)}
 
 
+def about(stage):
+    select = stage.config.get("method", {}).get("select", "gates")
+    if stage.method == "spt" and select != "gates":
+        return f"Prompt generators at layers that no search has chosen (select = {select}), trained alone."
+    return ABOUT.get(stage.method, "")
+
+
 def stage_status(stage):
     if stage.finished:
         return "finished"
@@ -159,7 +166,7 @@ def starts_from(stage, run):
 
 
 def stage_context(stage, run):
-    return {"stage": stage, "status": stage_status(stage), "about": ABOUT.get(stage.method, ""),
+    return {"stage": stage, "status": stage_status(stage), "about": about(stage),
             "starts_from": starts_from(stage, run), "figures": curve_figures(stage),
             "speed": speed_figures(stage), "datasets": dataset_rows(stage),
             "search": layer_search(stage), "notes": notes(stage)}
