@@ -37,7 +37,7 @@ std::string interpreter(const fs::path& root) {
 
 }  // namespace
 
-int run_python(const std::string& module, const std::vector<std::string>& words) {
+int run_python(const std::string& module, const std::vector<std::string>& words, bool as_step) {
   const fs::path root = project_root();
   const std::string python = interpreter(root);
   std::vector<std::string> command{python, "-m", module};
@@ -51,6 +51,7 @@ int run_python(const std::string& module, const std::vector<std::string>& words)
   setenv("PYTHONPATH", path.c_str(), 1);  // before the fork: the child may only exec
   const pid_t child = fork();
   if (child == 0) {
+    if (as_step) dup2(STDERR_FILENO, STDOUT_FILENO);
     execvp(pointers[0], pointers.data());
     _exit(127);
   }
@@ -67,7 +68,7 @@ int run_python(const std::string& module, const std::vector<std::string>& words)
 }
 
 void require_python(const std::string& module, const std::vector<std::string>& words) {
-  const int code = run_python(module, words);
+  const int code = run_python(module, words, /*as_step=*/true);
   if (code == 0) return;
   const Fault fault = code == static_cast<int>(Fault::usage) ? Fault::usage : Fault::data;
   throw Error(fault, "");  // the tool has said what, where and the cure

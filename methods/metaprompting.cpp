@@ -49,11 +49,6 @@ bool in_head_or_encoder(std::string_view name) {
   return !name.starts_with("pooler.");
 }
 
-/// 1-d weights (biases, LayerNorm) are not decayed (methods.md 2.3).
-bool decays(const at::Tensor& value) {
-  return value.dim() > 1;
-}
-
 class MetaPrompting final : public Method {
  public:
   MetaPrompting(const Table& section, const Ingredients& ingredients)

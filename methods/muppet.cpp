@@ -215,8 +215,8 @@ at::Tensor Muppet::loss(const at::Tensor& scores_QN, const Task& task) const {
 }
 
 // Every slot has a graph of its own: a slot whose loss or gradient is not finite leaves no trace.
-// (Summing the slots' losses before one backward pass would save a dense [V, D] sum a slot, 3 % of
-// a slot of 1,000 tokens of MiniLM, and lose that.)
+// (Summing the slots' losses before one backward pass would save a dense [V, D] sum a slot, and
+// lose that.)
 std::vector<TaskOutcome> Muppet::gradients(const Params& theta, const std::vector<Task>& pack,
                                            const StepContext& context, GradientSink& sink) const {
   std::vector<TaskOutcome> outcomes;

@@ -59,16 +59,17 @@ def changed_files():
 
 def dependencies(build):
     """Source file -> the project's files it was compiled from, as the compiler told ninja."""
-    found, current = {}, []
+    found, current = {}, None
+    ours = tuple(os.path.join(ROOT, folder, "") for folder in FOLDERS)
     for line in run("ninja", "-C", str(build), "-t", "deps").stdout.splitlines():
         if not line.startswith(" "):
-            current = []
+            current = None
             continue
-        path = pathlib.Path(os.path.normpath(build / line.strip()))
-        if not current and path.suffix == ".cpp":
-            found[path] = current
-        if path.is_relative_to(ROOT) and path.parts[len(ROOT.parts)] in FOLDERS:
-            current.append(path)
+        path = os.path.normpath(os.path.join(build, line.strip()))
+        if path.startswith(ours):
+            if current is None:  # the first one is the source itself
+                current = found.setdefault(pathlib.Path(path), [])
+            current.append(pathlib.Path(path))
     return found
 
 

@@ -47,6 +47,11 @@ class Workplace:
                                  f"{done.stdout}")
         return done.stdout
 
+    def output(self, *words):
+        """What a verb that succeeds prints on standard output alone."""
+        return subprocess.run([str(PROGRAM), *map(str, words)], cwd=ROOT, env=ENVIRONMENT, text=True, timeout=300,
+                              check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
+
     def chain(self, run, *more):
         """The words that train the chain into `run`."""
         return ["train", "tests/system/chain.toml", f"run={self.folder / run}", f"model.weights={self.model}",
