@@ -91,16 +91,20 @@ void CheckpointOptions::fields(Fields& f) {
 
 Checkpoint Checkpoint::open(const fs::path& folder) {
   Checkpoint out;
-  out.folder_ = folder;
-  const fs::path file = folder / kManifest;
+  // Through links such as `latest`: "../shared" means the neighbour of the folder itself.
+  std::error_code code;
+  out.folder_ = fs::weakly_canonical(folder, code);
+  if (code) out.folder_ = folder;
+  const fs::path file = out.folder_ / kManifest;
   out.text_ = read_text(file);
   out.manifest_ = Manifest::parse(out.text_, file.string());
-  const std::int64_t named = step_of(folder.filename().string());
+  const std::int64_t named = step_of(out.folder_.filename().string());
   if (named >= 0 && named != out.step()) {
     throw Error(Fault::data, fmt::format("the manifest is of step {}", out.step()), file.string(),
                 "The folder was renamed or mixed with another: take an older checkpoint.");
   }
-  for (const auto& [name, section] : out.manifest_.sections) verified_bytes(folder, name, section);
+  for (const auto& [name, section] : out.manifest_.sections)
+    verified_bytes(out.folder_, name, section);
   return out;
 }
 

@@ -42,6 +42,12 @@ TEST_F(CheckpointTest, RoundTrip) {
   EXPECT_EQ(checkpoint.attempt().size(), 16u);
 }
 
+TEST_F(CheckpointTest, OpensThroughLinksFromAnywhere) {
+  const Scratch elsewhere = Scratch::in_memory();
+  fs::create_directory_symlink(place() / "latest", elsewhere.path() / "mine");
+  EXPECT_TRUE(is_whole(Checkpoint::open(elsewhere.path() / "mine")));
+}
+
 TEST_F(CheckpointTest, UnknownSectionsNameTheNearest) {
   EXPECT_ERROR(Checkpoint::open(step()).read("tehta"), Fault::data, "no section \"tehta\"",
                "Did you mean \"theta\"?");

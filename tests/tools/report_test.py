@@ -68,11 +68,11 @@ class Report(scratch.ScratchTest):
 
     def test_a_whole_run_names_each_comparison_with_its_verdict(self):
         out, _ = self.report(make_run(self.folder / "run"))
-        for words in (r"intents \(validation\) +20\.0 +80\.0 +\+60\.0 \[\+54\.7, \+64\.6\] +500 rows +better",
-                      r"riddles \(validation\) +26\.0 +27\.0 .* no difference shown",
+        for words in (r"intents +20\.0 +80\.0 +\+60\.0 \[\+54\.7, \+64\.6\] +500 rows +better",
+                      r"riddles +26\.0 +27\.0 .* no difference shown",
                       r"mean of 3 data sets .* better",
-                      r"2_metaprompting_plain:  A = random prompt,  B = meta-learned prompt\n"
-                      r"  few \(test\) .* 100 episodes, paired +better",
+                      r"2_metaprompting_plain, test:  A = random prompt,  B = meta-learned prompt\n"
+                      r"  few .* 100 episodes, paired +better",
                       r"A = 2_metaprompting_plain \(init = no earlier stage\),  B = 2_metaprompting \(init = 1_muppet\)",
                       r"end, random layers / found layers +80\.0 +81\.0 .* no difference shown"):
             self.assertRegex(out, words)
@@ -94,7 +94,7 @@ class Report(scratch.ScratchTest):
         self.assertGreaterEqual(len(tables), 4)
         for table in tables:
             self.assertIn("overlap allowed", table)
-        self.assertRegex(out, r"moods \(validation\) .* better \*")
+        self.assertRegex(out, r"  moods .* better \*")
         self.assertIn("1_muppet: moods (validation): 3 of 8 texts", out)
 
     def test_pairs_of_equal_episodes_are_compared_episode_by_episode(self):

@@ -58,6 +58,11 @@ class Group:
     def overlap(self):
         return [f"{stage.name}: {line}" for stage in self.stages for line in stage.overlap]
 
+    @property
+    def splits(self):
+        """The splits that its scores are of, in words."""
+        return " and ".join(dict.fromkeys(row.split for row in self.rows))
+
     def explained(self, side):
         """What A (0) or B (1) stands for: its label, and the first settings that only it has."""
         shown = [f"{setting[0]} = {setting[1 + side]}" for setting in self.differs[:3]]

@@ -25,11 +25,11 @@ def counted(row):
 
 
 def row_name(row):
-    return row.label or f"{row.dataset} ({row.split})"
+    return row.label or row.dataset
 
 
 def group_lines(group, name_width):
-    lines = [f"{group.title}:  A = {group.explained(0)},  B = {group.explained(1)}"]
+    lines = [f"{group.title}, {group.splits}:  A = {group.explained(0)},  B = {group.explained(1)}"]
     for row in group.rows:
         mark = " *" if group.overlap else ""
         lines.append(f"  {row_name(row):<{name_width}} {percent(row.a):>6} {percent(row.b):>6}  {points(row.gain):>6} "
