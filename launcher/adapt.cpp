@@ -61,7 +61,8 @@ class Adapt final : public Verb {
     AdaptOptions options;
     return "metaloom adapt STAGE data=FILE.jsonl [key=value ...]\n\n"
            "Adapts a trained stage to a new task given by a few labelled texts, and writes the\n"
-           "adapted checkpoint. STAGE: a trained stage's folder; its method must adapt. Class names\n"
+           "adapted checkpoint. STAGE: a trained stage's folder; its method must adapt. Class "
+           "names\n"
            "should be words: the model reads them.\n\n" +
            describe_fields(options, "") +
            "\nExample\n"

@@ -36,10 +36,10 @@ Pretrained read_model(const StageConfig& config, const std::optional<Checkpoint>
 void check_tokenizers(const Pretrained& model, const Mix& mix) {
   for (int i = 0; i < mix.datasets(); ++i) {
     if (mix.info(i).tokenizer_digest == model.tokenizer_digest) continue;
-    throw Error(Fault::data,
-                fmt::format("{} was tokenised with another tokenizer than the model's",
-                            mix.info(i).name),
-                mix.info(i).name, "Run metaloom data again with this model's tokenizer.");
+    throw Error(
+        Fault::data,
+        fmt::format("{} was tokenised with another tokenizer than the model's", mix.info(i).name),
+        mix.info(i).name, "Run metaloom data again with this model's tokenizer.");
   }
 }
 
@@ -82,6 +82,8 @@ StepContext Assembly::context(std::int64_t step) const {
   return {.step = step, .steps = config.run.steps, .rng = rng.at("step").at({step})};
 }
 
-Table Assembly::resolved() const { return config.resolved(write_fields(*method)); }
+Table Assembly::resolved() const {
+  return config.resolved(write_fields(*method));
+}
 
 }  // namespace metaloom

@@ -25,12 +25,12 @@ class Assembly {
 
   const StageConfig config;
   const Rng rng;
-  std::optional<Checkpoint> init;   // what the stage starts from
+  std::optional<Checkpoint> init;  // what the stage starts from
   Pretrained pretrained;
-  std::unique_ptr<Mix> mix;         // null where tasks are brought
+  std::unique_ptr<Mix> mix;  // null where tasks are brought
   std::unique_ptr<Method> method;
   std::unique_ptr<FlatParams> theta;
-  std::vector<std::string> adopted; // names taken from init
+  std::vector<std::string> adopted;  // names taken from init
 
   StepContext context(std::int64_t step) const;
   /// The stage as it will be recorded: every key, defaults included.

@@ -38,8 +38,8 @@ class Data final : public Verb {
     for (const std::string& assignment : arguments.assignments) table.assign(assignment);
     DataOptions options;
     read_fields(table, "", options);
-    std::vector<std::string> words{"prepare", description, "--out", options.out,
-                                   "--tokenizer", options.tokenizer};
+    std::vector<std::string> words{"prepare",   description,   "--out",
+                                   options.out, "--tokenizer", options.tokenizer};
     if (!options.root.empty()) words.insert(words.end(), {"--root", options.root});
     std::string only;
     for (const std::string& name : options.only) only += (only.empty() ? "" : ",") + name;

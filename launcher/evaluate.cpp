@@ -17,8 +17,10 @@ class Evaluate final : public Verb {
   std::string help() const override {
     EvaluationOptions options;
     return "metaloom evaluate STAGE [key=value ...]\n\n"
-           "STAGE: the folder of a trained stage (RUN, or RUN/1_muppet). Its configuration is read\n"
-           "from there; any of its keys may be overridden. Prints one line and one JSON object per\n"
+           "STAGE: the folder of a trained stage (RUN, or RUN/1_muppet). Its configuration is "
+           "read\n"
+           "from there; any of its keys may be overridden. Prints one line and one JSON object "
+           "per\n"
            "dataset.\n\n" +
            describe_fields(options, "evaluate") +
            "\nExample\n"
@@ -38,9 +40,8 @@ class Evaluate final : public Verb {
     Optimizer optimizer(config.optimizer, *stage.theta);
     const RunProgress progress = resume_run(checkpoint, *stage.theta, optimizer);
     const Split split = split_called(config.evaluate.split);
-    for (const Score& score :
-         evaluate(comm, *stage.method, stage.theta->values(), *stage.mix, split, config.evaluate,
-                  stage.context(progress.step))) {
+    for (const Score& score : evaluate(comm, *stage.method, stage.theta->values(), *stage.mix,
+                                       split, config.evaluate, stage.context(progress.step))) {
       if (comm.rank() != 0) continue;
       fmt::print("{:<24} {:<10} {} {:.2f} % +- {:.2f} (n = {})\n", score.dataset, name_of(split),
                  score.metric, 100 * score.value, 196 * score.standard_error, score.n);

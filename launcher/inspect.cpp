@@ -17,7 +17,8 @@ void print_archive(const Archive& archive) {
     const bool number = at::isFloatingType(value.scalar_type()) && value.numel() > 0;
     fmt::print("  {:<64} {:<8} [{}]{}\n", path, toString(value.scalar_type()),
                fmt::join(value.sizes(), ", "),
-               number ? fmt::format("  rms {:.4g}", value.to(at::kDouble).square().mean().sqrt().item<double>())
+               number ? fmt::format("  rms {:.4g}",
+                                    value.to(at::kDouble).square().mean().sqrt().item<double>())
                       : "");
   }
   for (const auto& [path, text] : archive.texts()) {
@@ -30,7 +31,8 @@ class Inspect final : public Verb {
  public:
   std::string help() const override {
     return "metaloom inspect PATH\n\n"
-           "PATH: a run, a checkpoint, or an HDF5 archive (model). Prints names, shapes and scales\n"
+           "PATH: a run, a checkpoint, or an HDF5 archive (model). Prints names, shapes and "
+           "scales\n"
            "of the tensors, and the recorded configuration and provenance.\n"
            "\nExample\n  metaloom inspect runs/quickstart/1_muppet\n";
   }

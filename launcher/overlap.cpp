@@ -32,8 +32,8 @@ std::vector<StageLineage> find_lineages(const std::vector<StageConfig>& stages) 
       const auto rows = mix.store(d).text_digests(split);
       for (const auto& [trained, count] : lineage.trained_on.overlap(rows)) {
         lineage.findings.push_back(fmt::format("{} ({}): {} of {} texts were trained on in {}",
-                                               mix.info(d).name, name_of(split), count,
-                                               rows.size(), trained));
+                                               mix.info(d).name, name_of(split), count, rows.size(),
+                                               trained));
       }
     }
     // A stage's own training rows belong to its evaluation sets by design; they matter to what

@@ -50,7 +50,8 @@ UpdateCost print_update(const Assembly& stage, std::int64_t step, std::int64_t r
     std::vector<TaskShape> shapes;
     for (const TaskId& id : pack.tasks) {
       shapes.push_back(stage.mix->shape(id));
-      total.tokens += static_cast<double>(shapes.back().support_tokens + shapes.back().query_tokens);
+      total.tokens +=
+          static_cast<double>(shapes.back().support_tokens + shapes.back().query_tokens);
     }
     const Cost cost = stage.method->cost(shapes);
     costs.push_back(cost.flops);
@@ -82,7 +83,8 @@ void print_stage(const StageConfig& config, const StageLineage& lineage, const P
   if (model_planned) buildable.run.init.clear();  // the earlier stage's model: same shapes
   const Assembly stage(buildable);
   fmt::print("\n{}  ({})\n", config.name, config.method_name);
-  fmt::print("  starts from  {}\n", config.run.init.empty() ? config.model.weights : config.run.init);
+  fmt::print("  starts from  {}\n",
+             config.run.init.empty() ? config.model.weights : config.run.init);
   print_size(stage);
   for (int i = 0; i < stage.mix->datasets(); ++i) {
     const TokenStore& store = stage.mix->store(i);
@@ -98,18 +100,22 @@ void print_stage(const StageConfig& config, const StageLineage& lineage, const P
     sum.busiest += cost.busiest / static_cast<double>(plan.updates);
     sum.peak_bytes = std::max(sum.peak_bytes, cost.peak_bytes);
   }
-  fmt::print("  work         {:.2f} GFLOP an update, {:.0f} text tokens, ranks balanced to {:.0f} %\n",
-             sum.flops / 1e9, sum.tokens,
-             100 * sum.flops / std::max(1.0, sum.busiest * static_cast<double>(plan.ranks)));
-  fmt::print("  memory       {:.0f} MiB a rank: model {:.0f}, theta with optimizer {:.0f}, activations {:.0f}\n",
-             4.0 * stage.pretrained.weights.numel() / kMiB + 16.0 * stage.theta->flat().numel() / kMiB +
-                 sum.peak_bytes / kMiB,
-             4.0 * stage.pretrained.weights.numel() / kMiB, 16.0 * stage.theta->flat().numel() / kMiB,
-             sum.peak_bytes / kMiB);
+  fmt::print(
+      "  work         {:.2f} GFLOP an update, {:.0f} text tokens, ranks balanced to {:.0f} %\n",
+      sum.flops / 1e9, sum.tokens,
+      100 * sum.flops / std::max(1.0, sum.busiest * static_cast<double>(plan.ranks)));
+  fmt::print(
+      "  memory       {:.0f} MiB a rank: model {:.0f}, theta with optimizer {:.0f}, activations "
+      "{:.0f}\n",
+      4.0 * stage.pretrained.weights.numel() / kMiB + 16.0 * stage.theta->flat().numel() / kMiB +
+          sum.peak_bytes / kMiB,
+      4.0 * stage.pretrained.weights.numel() / kMiB, 16.0 * stage.theta->flat().numel() / kMiB,
+      sum.peak_bytes / kMiB);
   fmt::print("  schedule     {} updates", config.run.steps);
   for (double share : {0.0, 0.25, 0.5, 1.0}) {
     const auto step = static_cast<std::int64_t>(share * static_cast<double>(config.run.steps - 1));
-    fmt::print(", rate {:.2e} at {}", learning_rate(config.optimizer, step, config.run.steps), step + 1);
+    fmt::print(", rate {:.2e} at {}", learning_rate(config.optimizer, step, config.run.steps),
+               step + 1);
   }
   fmt::print("\n  overlaps     {}\n", lineage.findings.empty() ? "none" : "");
   for (const std::string& finding : lineage.findings) fmt::print("    {}\n", finding);
@@ -130,8 +136,7 @@ class Plan final : public Verb {
     const auto [own, others] = own_assignments(arguments, "plan");
     PlanOptions options;
     read_fields(own, "plan", options);
-    const auto stages =
-        load_stages(only_target(arguments, "plan", "a configuration file"), others);
+    const auto stages = load_stages(only_target(arguments, "plan", "a configuration file"), others);
     const auto lineages = find_lineages(stages);
     for (std::size_t i = 0; i < stages.size(); ++i) {
       bool planned = false;

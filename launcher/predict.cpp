@@ -59,7 +59,8 @@ class Predict final : public Verb {
   std::string help() const override {
     PredictOptions options;
     return "metaloom predict ADAPTED data=FILE.jsonl [key=value ...]\n\n"
-           "Adds \"predicted\" and \"probability\" to every line. Where lines carry a \"label\", the\n"
+           "Adds \"predicted\" and \"probability\" to every line. Where lines carry a \"label\", "
+           "the\n"
            "accuracy is printed as well. ADAPTED: a folder written by metaloom adapt.\n\n" +
            describe_fields(options, "") +
            "\nExample\n  metaloom predict runs/mine data=new.jsonl out=labelled.jsonl\n";
@@ -116,7 +117,8 @@ class Predict final : public Verb {
     }
     if (labelled > 0) {
       fmt::print(stderr, "accuracy {:.1f} % ({} of {} lines with a label)\n",
-                 100.0 * static_cast<double>(right) / static_cast<double>(labelled), right, labelled);
+                 100.0 * static_cast<double>(right) / static_cast<double>(labelled), right,
+                 labelled);
     }
   }
 };

@@ -13,8 +13,8 @@
 namespace metaloom {
 namespace {
 
-const std::vector<std::string> kSections{"model",      "method", "data", "optimizer", "evaluate",
-                                         "checkpoint", "comm",   "stage"};
+const std::vector<std::string> kSections{"model",    "method",     "data", "optimizer",
+                                         "evaluate", "checkpoint", "comm", "stage"};
 
 StageConfig read_stage(const Table& table, const std::string& name, bool several) {
   StageConfig out;

@@ -17,11 +17,11 @@ namespace metaloom {
 
 /// The top-level keys of a stage.
 struct RunOptions {
-  std::string run = "runs/run";     // folder of the run
+  std::string run = "runs/run";  // folder of the run
   std::int64_t seed = 1;
-  std::int64_t steps = 100;         // updates
-  std::string init;                 // an earlier stage's name, a run folder or a checkpoint
-  std::string resume = "auto";      // auto | must | never
+  std::int64_t steps = 100;     // updates
+  std::string init;             // an earlier stage's name, a run folder or a checkpoint
+  std::string resume = "auto";  // auto | must | never
   std::int64_t non_finite_budget = 10;
   void fields(Fields& f);
 };
@@ -36,8 +36,8 @@ struct ModelOptions {
 
 /// One stage of a run, with everything resolved but the method's own section.
 struct StageConfig {
-  std::string name;               // "1_muppet"; the method's name in a run of one stage
-  std::filesystem::path folder;   // of the stage
+  std::string name;              // "1_muppet"; the method's name in a run of one stage
+  std::filesystem::path folder;  // of the stage
   RunOptions run;
   ModelOptions model;
   MixOptions data;
@@ -46,7 +46,7 @@ struct StageConfig {
   CheckpointOptions checkpoint;
   CommOptions comm;
   std::string method_name;
-  Table method;                   // `[method]` without its name
+  Table method;  // `[method]` without its name
 
   /// The stage as a complete table; `method` is the method's own resolved section.
   Table resolved(const Table& method) const;
@@ -64,7 +64,8 @@ const StageConfig& stage_called(const std::vector<StageConfig>& stages, const st
 std::string describe_run_keys();
 
 /// Of two resolved stages, the first setting that makes them different computations, as
-/// "steps = 10, was steps = 20"; empty if there is none. Paths, communication and saving may differ.
+/// "steps = 10, was steps = 20"; empty if there is none. Paths, communication and saving may
+/// differ.
 std::string first_difference(const Table& now, const Table& before);
 
 }  // namespace metaloom

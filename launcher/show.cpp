@@ -21,7 +21,8 @@ struct ShowOptions {
 
 std::string label_of(const Task& task, const Example& row) {
   if (row.label < 0) return "?";
-  if (row.label >= static_cast<std::int64_t>(task.classes.size())) return fmt::format("{}", row.label);
+  if (row.label >= static_cast<std::int64_t>(task.classes.size()))
+    return fmt::format("{}", row.label);
   return task.dataset->labels.at(task.classes[row.label]);
 }
 
@@ -41,8 +42,8 @@ void print_rows(const Assembly& stage, const Task& task, bool support, std::int6
         ids.push_back(batch.ids_RL[r][l].item<std::int64_t>());
       }
     }
-    const Example& example = examples[std::min<std::size_t>(r / std::max<std::int64_t>(1, each),
-                                                            examples.size() - 1)];
+    const Example& example =
+        examples[std::min<std::size_t>(r / std::max<std::int64_t>(1, each), examples.size() - 1)];
     fmt::print("    {:<28} {}{}\n", label_of(task, example), text,
                stage.pretrained.vocabulary->words_of(ids));
   }

@@ -31,8 +31,7 @@ void check_same_run(const Table& resolved, const StageConfig& config) {
                 "Start the run with resume=auto, or check the folder.");
   }
   if (config.run.resume == "never" || !fs::exists(folder / "config.toml")) return;
-  const std::string difference =
-      first_difference(resolved, Table::load(folder / "config.toml"));
+  const std::string difference = first_difference(resolved, Table::load(folder / "config.toml"));
   if (difference.empty()) return;
   throw Error(Fault::usage, "the run folder holds a run of another configuration: " + difference,
               (folder / "config.toml").string(),
@@ -60,7 +59,8 @@ std::optional<Checkpoint> checkpoint_to_resume(Communicator& comm, CheckpointFol
 void check_tasks(const Assembly& stage) {
   const Mix& mix = *stage.mix;
   for (std::int64_t step : {std::int64_t{0}, stage.config.run.steps - 1}) {
-    for (const Pack& pack : mix.plan(stage.method->draw_index(step), stage.method->phase(step).half)) {
+    for (const Pack& pack :
+         mix.plan(stage.method->draw_index(step), stage.method->phase(step).half)) {
       mix.shape(pack.tasks.front());
     }
   }
@@ -103,7 +103,8 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int
 
   std::optional<CheckpointFolder> folder;
   if (writes) {
-    folder.emplace(config.folder / "checkpoints", config.checkpoint, hex(digest(texts.at("config"))));
+    folder.emplace(config.folder / "checkpoints", config.checkpoint,
+                   hex(digest(texts.at("config"))));
   }
   CheckpointFolder* own_folder = folder ? &*folder : nullptr;
   Optimizer optimizer(config.optimizer, *stage.theta);
@@ -118,8 +119,8 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int
 
   std::map<std::string, Archive> shared;
   if (writes) shared["model"] = stage.pretrained.to_archive(stage.pretrained.weights);
-  Fence fence({comm, *stage.theta, optimizer, progress, lineage.trained_on, texts, shared, own_folder,
-               told_to_stop},
+  Fence fence({comm, *stage.theta, optimizer, progress, lineage.trained_on, texts, shared,
+               own_folder, told_to_stop},
               config.checkpoint, config.run.steps, config.run.non_finite_budget);
   const auto context = [&](std::int64_t step) { return stage.context(step); };
   Diagnostics diagnostics({comm, *stage.method, *stage.mix, metrics ? &*metrics : nullptr,

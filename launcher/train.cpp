@@ -46,8 +46,8 @@ class Train final : public Verb {
   }
 
   int run(const Arguments& arguments) const override {
-    const auto stages = load_stages(
-        only_target(arguments, "train", "a configuration file"), arguments.assignments);
+    const auto stages =
+        load_stages(only_target(arguments, "train", "a configuration file"), arguments.assignments);
     Communicator& comm = enter_world(stages.front().comm);
     const auto lineages = find_lineages(stages);
     for (const std::string& warning : check_overlaps(stages, lineages)) {

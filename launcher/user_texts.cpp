@@ -32,8 +32,8 @@ UserTexts::UserTexts(const fs::path& file, const Pretrained& model, bool labelle
   const fs::path tokenizer = folder_.path() / "tokenizer.json";
   const fs::path out = folder_.path() / (file.stem().string() + ".h5");
   replace_file(tokenizer, model.tokenizer);
-  std::vector<std::string> words{"encode",      file.string(),     "--out", out.string(),
-                                 "--tokenizer", tokenizer.string()};
+  std::vector<std::string> words{"encode",     file.string(), "--out",
+                                 out.string(), "--tokenizer", tokenizer.string()};
   if (labelled) words.push_back("--require-labels");
   require_python("tools.data", words);
   store_ = std::make_unique<TokenStore>(out);

@@ -10,10 +10,9 @@ std::string only_target(const Arguments& arguments, const std::string& verb,
                         const std::string& what) {
   if (arguments.targets.size() == 1) return arguments.targets[0];
   throw Error(Fault::usage,
-              arguments.targets.empty()
-                  ? fmt::format("metaloom {} needs {}", verb, what)
-                  : fmt::format("metaloom {} takes one target, not {}", verb,
-                                arguments.targets.size()),
+              arguments.targets.empty() ? fmt::format("metaloom {} needs {}", verb, what)
+                                        : fmt::format("metaloom {} takes one target, not {}", verb,
+                                                      arguments.targets.size()),
               "command line", fmt::format("See metaloom {} --help.", verb));
 }
 

@@ -20,7 +20,8 @@ std::vector<fs::path> things_below(const fs::path& root) {
   std::vector<fs::path> out;
   const auto consider = [&](const fs::path& path) {
     const bool checkpoint = fs::exists(path / "manifest.json");
-    const bool store = path.extension() == ".h5" && fs::exists(fs::path(path).replace_extension(".json"));
+    const bool store =
+        path.extension() == ".h5" && fs::exists(fs::path(path).replace_extension(".json"));
     if (checkpoint || store) out.push_back(path);
   };
   consider(root);

@@ -66,7 +66,9 @@ void leave_world() {
   world.reset();
 }
 
-bool told_to_stop() { return stop_signals.load() > 0; }
+bool told_to_stop() {
+  return stop_signals.load() > 0;
+}
 
 std::string provenance_json(const Communicator& comm, int threads) {
   Json versions = Json::object();

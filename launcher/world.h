@@ -13,8 +13,9 @@ namespace metaloom {
 /// From here on an error ends all ranks. One per process, kept until the process ends.
 Communicator& enter_world(const CommOptions& options);
 
-/// Prints `message` (empty: somebody said it already) and ends: all ranks of a world that was entered (never gracefully: a peer may
-/// be stuck), or just this process. Returns the exit code only in the latter case.
+/// Prints `message` (empty: somebody said it already) and ends: all ranks of a world that was
+/// entered (never gracefully: a peer may be stuck), or just this process. Returns the exit code
+/// only in the latter case.
 int end_with_error(int exit_code, const std::string& message);
 
 /// Leaves in order, after success; collective.

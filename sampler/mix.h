@@ -82,15 +82,4 @@ std::vector<std::string> datasets_in(const std::filesystem::path& root);
 /// are finite and not negative, in any unit.
 std::vector<std::vector<std::size_t>> share_out(const std::vector<double>& costs, int world);
 
-/// Texts that stand in both: per pair of (evaluation store, training store), how many rows of the
-/// evaluated split have a text (the first of a row; case and spacing apart) of the other's train
-/// split. Pairs without such a text are left out.
-struct Overlap {
-  std::string evaluated, trained_on;
-  std::int64_t rows = 0;
-  std::string example_row;  // the first of them: "test row 12"
-};
-std::vector<Overlap> overlaps(const TokenStore& evaluated, Split split,
-                              const std::vector<const TokenStore*>& trained_on);
-
 }  // namespace metaloom

@@ -44,8 +44,8 @@ void Diagnostics::update(std::int64_t step, const Phase& phase, const UpdateOutc
                          double norm, double rate, const Params& theta) {
   for (const TaskId& id : outcome.non_finite()) {
     if (parts_.comm.rank() != 0) break;
-    spdlog::warn("update {}: task {} of {} (pass {}) is not finite and was left out", step, id.index,
-                 parts_.mix.info(id.dataset).name, id.pass);
+    spdlog::warn("update {}: task {} of {} (pass {}) is not finite and was left out", step,
+                 id.index, parts_.mix.info(id.dataset).name, id.pass);
   }
   const auto metrics = outcome.metrics();
   std::string shown;
@@ -100,26 +100,27 @@ void Diagnostics::after(const Params& theta) {
 void Diagnostics::score(const Params& theta, std::int64_t step, const std::string& name,
                         Split split, bool final) {
   Section section(parts_.comm, "evaluation");
-  const auto scores = evaluate(parts_.comm, parts_.method, theta, parts_.mix, split,
-                               options_, parts_.context(step));
+  const auto scores = evaluate(parts_.comm, parts_.method, theta, parts_.mix, split, options_,
+                               parts_.context(step));
   for (const Score& score : scores) {
     if (parts_.metrics == nullptr) break;
     spdlog::info("{}  {}  {}: {} {:.1f} % +- {:.1f} (n = {})", parts_.stage, name, score.dataset,
                  score.metric, 100 * score.value, 196 * score.standard_error, score.n);
-    parts_.metrics->append(Json{{"kind", "evaluation"},
-                                {"stage", parts_.stage},
-                                {"step", step},
-                                {"final", final},
-                                {"name", name_of(split)},
-                                {"condition", name},
-                                {"dataset", score.dataset},
-                                {"metric", score.metric},
-                                {"value", score.value},
-                                {"standard_error", score.standard_error},
-                                {"loss", score.loss},
-                                {"n", score.n},
-                                {"values", score.values}}
-                               .dump());
+    parts_.metrics->append(Json{
+        {"kind", "evaluation"},
+        {"stage", parts_.stage},
+        {"step", step},
+        {"final", final},
+        {"name", name_of(split)},
+        {"condition", name},
+        {"dataset", score.dataset},
+        {"metric", score.metric},
+        {"value", score.value},
+        {"standard_error", score.standard_error},
+        {"loss", score.loss},
+        {"n", score.n},
+        {"values",
+         score.values}}.dump());
   }
 }
 

@@ -35,8 +35,9 @@ Score summarise(const DatasetInfo& dataset, const std::vector<TaskScore>& tasks)
   }
   if (total > 0) score.value /= total, score.loss /= total;
   score.n = static_cast<std::int64_t>(total);
-  score.standard_error = episodes ? standard_error(score.values, score.value)
-                                  : std::sqrt(score.value * (1 - score.value) / std::max(1.0, total));
+  score.standard_error = episodes
+                             ? standard_error(score.values, score.value)
+                             : std::sqrt(score.value * (1 - score.value) / std::max(1.0, total));
   return score;
 }
 
@@ -62,8 +63,7 @@ std::vector<Score> evaluate(Communicator& comm, const Method& method, const Para
   std::vector<TaskId> ids;
   for (int dataset = 0; dataset < mix.datasets(); ++dataset) {
     const bool episodes = mix.info(dataset).family == "episodes";
-    const auto more =
-        mix.evaluation(dataset, split, episodes ? options.episodes : options.batches);
+    const auto more = mix.evaluation(dataset, split, episodes ? options.episodes : options.batches);
     ids.insert(ids.end(), more.begin(), more.end());
   }
   Json mine = Json::array();

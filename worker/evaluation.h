@@ -16,11 +16,11 @@ namespace metaloom {
 
 /// `[evaluate]`: what is scored, and when.
 struct EvaluationOptions {
-  std::int64_t every = 0;           // updates between evaluations on the validation split; 0: none
-  std::string split = "validation"; // of the evaluations before and after training
-  std::int64_t episodes = 100;      // of an episode dataset
-  std::int64_t batches = 0;         // of any other; 0: all of the split
-  bool before = true;               // score theta before the first update too
+  std::int64_t every = 0;            // updates between evaluations on the validation split; 0: none
+  std::string split = "validation";  // of the evaluations before and after training
+  std::int64_t episodes = 100;       // of an episode dataset
+  std::int64_t batches = 0;          // of any other; 0: all of the split
+  bool before = true;                // score theta before the first update too
   std::string before_name = "before", after_name = "after";  // how tables call the two
   void fields(Fields& f);
 };
@@ -29,8 +29,8 @@ struct EvaluationOptions {
 struct Score {
   std::string dataset, metric = "accuracy";
   double value = 0, standard_error = 0, loss = 0;
-  std::int64_t n = 0;           // rows or episodes
-  std::vector<double> values;   // per episode, in the order of their index; empty for batches
+  std::int64_t n = 0;          // rows or episodes
+  std::vector<double> values;  // per episode, in the order of their index; empty for batches
 };
 
 /// Collective; every rank gets all scores.

@@ -37,10 +37,10 @@ bool Fence::pass(const Verdict& verdict) {
   const bool due = options_.every > 0 && progress.step % options_.every == 0;
   if (parts_.folder != nullptr && (last || due || verdict.stop) && verdict.finite) {
     Section section(parts_.comm, "save");
-    parts_.folder->save(progress.step,
-                        save_run(parts_.theta, parts_.optimizer, progress, parts_.lineage,
-                                 parts_.texts),
-                        parts_.shared);
+    parts_.folder->save(
+        progress.step,
+        save_run(parts_.theta, parts_.optimizer, progress, parts_.lineage, parts_.texts),
+        parts_.shared);
     saved_step_ = progress.step;
   }
   return verdict.stop && !last;
@@ -50,10 +50,10 @@ void Fence::finish() {
   if (parts_.folder != nullptr) {
     Section section(parts_.comm, "save");
     if (saved_step_ != parts_.progress.step && parts_.progress.step > 0) {
-      parts_.folder->save(parts_.progress.step,
-                          save_run(parts_.theta, parts_.optimizer, parts_.progress, parts_.lineage,
-                                   parts_.texts),
-                          parts_.shared);
+      parts_.folder->save(
+          parts_.progress.step,
+          save_run(parts_.theta, parts_.optimizer, parts_.progress, parts_.lineage, parts_.texts),
+          parts_.shared);
       saved_step_ = parts_.progress.step;
     }
     parts_.folder->finish();

@@ -31,10 +31,10 @@ FlatParams::FlatParams(const Params& theta, const std::vector<ParameterGroup>& g
   flat_ = pieces.empty() ? at::empty({0}) : at::cat(pieces);
   for (const auto& [name, value] : theta) {
     const auto it = spans_.find(name);
-    values_.set(name, it == spans_.end()
-                          ? value.detach().clone()
-                          : flat_.narrow(0, it->second.start, it->second.length)
-                                .view(value.sizes()));
+    values_.set(name,
+                it == spans_.end()
+                    ? value.detach().clone()
+                    : flat_.narrow(0, it->second.start, it->second.length).view(value.sizes()));
   }
 }
 

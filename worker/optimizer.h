@@ -19,13 +19,13 @@ namespace metaloom {
 /// `[optimizer]`: the outer update.
 struct OptimizerOptions {
   std::string name = "adamw";
-  double rate = 1e-3;         // peak learning rate
+  double rate = 1e-3;  // peak learning rate
   std::string schedule = "linear";
   double warmup = 0.06;       // share of the updates
   double weight_decay = 0.0;  // decoupled; groups may refuse it
   double clip = 1.0;          // global L2 norm of the outer gradient; 0: off
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-  double momentum = 0.0;      // of sgd
+  double momentum = 0.0;  // of sgd
   void fields(Fields& f);
 };
 
@@ -66,8 +66,8 @@ class Optimizer {
   OptimizerOptions options_;
   FlatParams& theta_;
   std::unique_ptr<UpdateRule> rule_;
-  std::map<std::string, at::Tensor> state_;      // name of the vector -> buffer like theta.flat()
-  std::map<std::string, std::int64_t> counts_;   // updates made, by group
+  std::map<std::string, at::Tensor> state_;     // name of the vector -> buffer like theta.flat()
+  std::map<std::string, std::int64_t> counts_;  // updates made, by group
 };
 
 }  // namespace metaloom

@@ -52,10 +52,10 @@ void Progress::update(std::int64_t step, double loss, const std::string& metrics
   if (step != steps_ && seconds(now - last_print_) < wait) return;
   last_print_ = now;
   const double each = seconds(now - start_) / static_cast<double>(step - first_step_);
-  const std::string line = fmt::format(
-      "{}  {}/{}  loss {:.4f}{}  {:.0f} tokens/s  {:.1f} tasks/s  ETA {}", name_, step, steps_,
-      loss, metrics, tokens_rate_, tasks_rate_,
-      duration_text(each * static_cast<double>(steps_ - step)));
+  const std::string line =
+      fmt::format("{}  {}/{}  loss {:.4f}{}  {:.0f} tokens/s  {:.1f} tasks/s  ETA {}", name_, step,
+                  steps_, loss, metrics, tokens_rate_, tasks_rate_,
+                  duration_text(each * static_cast<double>(steps_ - step)));
   if (terminal_) {
     fmt::print(stderr, "\r{}\033[K", line);
     open_line_ = step != steps_;

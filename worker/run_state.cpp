@@ -33,10 +33,6 @@ void Lineage::add(const std::string& stage, const std::string& dataset,
   rows_[stage + "/" + dataset] = copy;
 }
 
-void Lineage::add(const Lineage& earlier) {
-  for (const auto& [name, rows] : earlier.rows_) rows_.emplace(name, rows);
-}
-
 std::map<std::string, std::int64_t> Lineage::overlap(std::span<const std::int64_t> rows) const {
   std::map<std::string, std::int64_t> out;
   for (const auto& [name, trained] : rows_) {

@@ -15,9 +15,9 @@ namespace metaloom {
 
 /// Where a run stands. Everything else about it follows from (seed, step).
 struct RunProgress {
-  std::int64_t step = 0;      // updates made
-  std::int64_t skipped = 0;   // updates left out because the reduced gradient was not finite
-  std::int64_t threads = 0;   // per rank: another number sums in another order
+  std::int64_t step = 0;     // updates made
+  std::int64_t skipped = 0;  // updates left out because the reduced gradient was not finite
+  std::int64_t threads = 0;  // per rank: another number sums in another order
   std::string stage;
 };
 
@@ -26,8 +26,8 @@ struct RunProgress {
 class Lineage {
  public:
   /// `rows`: the digests of a dataset's training rows.
-  void add(const std::string& stage, const std::string& dataset, std::span<const std::int64_t> rows);
-  void add(const Lineage& earlier);
+  void add(const std::string& stage, const std::string& dataset,
+           std::span<const std::int64_t> rows);
   /// How many of `rows` stand in the training rows, by "stage/dataset"; zero counts left out.
   std::map<std::string, std::int64_t> overlap(std::span<const std::int64_t> rows) const;
 

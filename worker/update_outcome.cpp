@@ -7,14 +7,15 @@ namespace {
 
 Json to_json(const TaskOutcome& outcome) {
   const TaskId& id = outcome.task;
-  return Json{{"task", {id.dataset, static_cast<int>(id.split), static_cast<int>(id.half), id.pass,
-                        id.index}},
-              {"weight", outcome.weight},
-              // A non-finite loss has no JSON form; the flag says what it was.
-              {"loss", outcome.finite ? outcome.loss : 0.0},
-              {"finite", outcome.finite},
-              {"tokens", outcome.tokens},
-              {"metrics", outcome.metrics}};
+  return Json{
+      {"task",
+       {id.dataset, static_cast<int>(id.split), static_cast<int>(id.half), id.pass, id.index}},
+      {"weight", outcome.weight},
+      // A non-finite loss has no JSON form; the flag says what it was.
+      {"loss", outcome.finite ? outcome.loss : 0.0},
+      {"finite", outcome.finite},
+      {"tokens", outcome.tokens},
+      {"metrics", outcome.metrics}};
 }
 
 TaskOutcome from_json(const Json& json) {

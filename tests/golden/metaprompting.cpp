@@ -73,8 +73,8 @@ void run(const char* model_file, const char* case_file, const char* out_file) {
   const auto method = Registry<Method>::make(
       "metaprompting", section, Ingredients{model, {&episodes.dataset}, options, 1, Rng(0)});
   Params theta = method->initial();
-  theta = theta.merged_with(given.params("theta").map(
-      [dtype](const at::Tensor& value) { return value.to(dtype); }));
+  theta = theta.merged_with(
+      given.params("theta").map([dtype](const at::Tensor& value) { return value.to(dtype); }));
 
   Gradients found;
   std::vector<double> losses;

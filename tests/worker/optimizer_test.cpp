@@ -10,15 +10,17 @@ namespace {
 
 const Phase kPhase{.name = "all", .half = Half::all, .groups = {"decayed", "plain"}};
 
-at::Tensor numbers(std::vector<double> values) { return at::tensor(values, at::kDouble); }
+at::Tensor numbers(std::vector<double> values) {
+  return at::tensor(values, at::kDouble);
+}
 
 FlatParams three_numbers() {
   Params theta;
   theta.set("a", numbers({1.0, -2.0}));
   theta.set("b", numbers({0.5}));
   theta.set("state", at::tensor({7}, at::kLong));
-  return FlatParams(theta, {{.name = "decayed", .parameters = {"a"}},
-                            {.name = "plain", .parameters = {"b"}}});
+  return FlatParams(
+      theta, {{.name = "decayed", .parameters = {"a"}}, {.name = "plain", .parameters = {"b"}}});
 }
 
 std::vector<double> flat(const FlatParams& theta) {
@@ -26,7 +28,8 @@ std::vector<double> flat(const FlatParams& theta) {
   return {data, data + theta.flat().numel()};
 }
 
-void expect_near(const std::vector<double>& got, const std::vector<double>& want, double tolerance) {
+void expect_near(const std::vector<double>& got, const std::vector<double>& want,
+                 double tolerance) {
   ASSERT_EQ(got.size(), want.size());
   for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], want[i], tolerance) << i;
 }
@@ -117,7 +120,9 @@ TEST(LearningRate, WarmsUpThenFollowsTheSchedule) {
     for (int step = 11; step < 100; ++step) {
       const double rate = learning_rate(options, step, 100);
       EXPECT_LE(rate, options.rate) << schedule;
-      if (schedule != "constant") EXPECT_LT(rate, learning_rate(options, step - 1, 100));
+      if (schedule != "constant") {
+        EXPECT_LT(rate, learning_rate(options, step - 1, 100));
+      }
     }
   }
 }
