@@ -70,7 +70,7 @@ std::vector<Score> evaluate(Communicator& comm, const Method& method, const Para
   for (std::size_t i = comm.rank(); i < ids.size(); i += comm.size()) {
     const Task task = mix.draw(ids[i]);
     const auto metrics = method.evaluate(theta, task, context);
-    mine.push_back({i, metrics.at("accuracy"), metrics.at("loss"), task.query.size()});
+    mine.push_back({i, metrics.at("accuracy"), metrics.at("loss"), metrics.at("count")});
   }
   std::vector<TaskScore> scores(ids.size());
   for (const std::string& text : comm.all_gather(mine.dump())) {

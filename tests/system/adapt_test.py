@@ -4,7 +4,7 @@ import json
 import math
 import unittest
 
-from tests.system.program import Workplace, missing
+from tests.system.program import ROOT, Workplace, missing
 
 CLASSES = 3
 
@@ -20,8 +20,8 @@ class Adapt(unittest.TestCase):
         cls.place.metaloom("import", "minilm-mlm", f"out={cls.model}")
         cls.place.metaloom("data", "data/quickstart.toml", f"out={stores}", f"tokenizer={cls.model}", 'only=["hwu64"]')
         (cls.place.folder / "prompt.toml").write_text("")
-        cls.run = cls.place.folder / "prompt"
-        cls.place.metaloom("train", cls.place.folder / "prompt.toml", f"run={cls.run}", f"model.weights={cls.model}",
+        cls.trained = cls.place.folder / "prompt"
+        cls.place.metaloom("train", cls.place.folder / "prompt.toml", f"run={cls.trained}", f"model.weights={cls.model}",
                            f"data.root={stores}", 'data.datasets=["hwu64"]', "data.max_length=32", "data.slots=1",
                            "method.name=metaprompting", "method.rule=fomaml", "optimizer.rate=0.01", "steps=3",
                            "evaluate.before=false", "evaluate.episodes=2")
@@ -33,10 +33,10 @@ class Adapt(unittest.TestCase):
     def test_labels_new_texts_far_above_chance(self):
         few, held_out = "tests/data/desk/few.jsonl", "tests/data/desk/held_out.jsonl"
         adapted, labelled = self.place.folder / "desk", self.place.folder / "labelled.jsonl"
-        self.place.metaloom("adapt", self.run, f"data={few}", f"out={adapted}")
+        self.place.metaloom("adapt", self.trained, f"data={few}", f"out={adapted}")
         self.place.metaloom("predict", adapted, f"data={held_out}", f"out={labelled}")
         rows = [json.loads(line) for line in labelled.read_text().splitlines()]
-        self.assertEqual([json.loads(line)["text"] for line in open(held_out)], [row["text"] for row in rows])
+        self.assertEqual([json.loads(line)["text"] for line in (ROOT / held_out).read_text().splitlines()], [row["text"] for row in rows])
         right = sum(row["predicted"] == row["label"] for row in rows)
         chance, n = 1 / CLASSES, len(rows)
         self.assertGreaterEqual(n, 60)
@@ -48,7 +48,7 @@ class Adapt(unittest.TestCase):
 
     def test_standard_output_is_nothing_but_json_lines(self):
         adapted = self.place.folder / "desk2"
-        self.place.metaloom("adapt", self.run, "data=tests/data/desk/few.jsonl", f"out={adapted}")
+        self.place.metaloom("adapt", self.trained, "data=tests/data/desk/few.jsonl", f"out={adapted}")
         printed = self.place.output("predict", adapted, "data=tests/data/desk/held_out.jsonl")
         self.assertEqual(60, len([json.loads(line) for line in printed.splitlines()]))
 
