@@ -19,7 +19,6 @@ export METALOOM_PROGRAM=${METALOOM_PROGRAM:-build/metaloom} PYTHONPATH=$PWD PATH
 [ -x "$METALOOM_PROGRAM" ] || skip "there is no $METALOOM_PROGRAM"
 python=${METALOOM_PYTHON:-.venv/bin/python}
 
-updates=160
 folder=$(mktemp -d)
 export MS_DIR=$folder/slurm MS_NODES=2 MS_CPUS=2 MS_GPUS=1 MS_PORT=$((20000 + RANDOM % 20000))
 finish() {
@@ -51,7 +50,6 @@ running_again() { restarted "$1" "$2" && is "$1" RUNNING && grep -q "attempt $((
 $python tests/system/make_tiny_model.py "$folder/tiny.h5" >/dev/null
 "$METALOOM_PROGRAM" data tests/data/tiny.toml out="$folder/stores" tokenizer="$folder/tiny.h5" >/dev/null
 cat >"$folder/tiny.toml" <<TOML
-steps = $updates
 model.weights = "$folder/tiny.h5"
 method.name = "muppet"
 checkpoint.every = 15
@@ -64,28 +62,40 @@ batch = 4
 TOML
 
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-mpirun -np 2 --oversubscribe --bind-to none "$METALOOM_PROGRAM" train "$folder/tiny.toml" run="$folder/undisturbed" \
-  >"$folder/undisturbed.out" 2>&1 || { cat "$folder/undisturbed.out"; fail "the undisturbed run"; }
+undisturbed() { # RUN STEPS
+  mpirun -np 2 --oversubscribe --bind-to none "$METALOOM_PROGRAM" train "$folder/tiny.toml" run="$folder/$1" steps="$2" \
+    >"$folder/$1.out" 2>&1 || { cat "$folder/$1.out"; fail "an undisturbed run"; }
+}
+# As many updates as take some 40 seconds here, so that there is time to disturb them on any machine.
+undisturbed trial 30
+updates=$($python - "$folder/trial/metrics.jsonl" <<'PY'
+import json, sys
+times = [line["time"] for line in map(json.loads, open(sys.argv[1])) if line["kind"] == "update"]
+print(min(3000, max(60, round(40 * (len(times) - 1) / (times[-1] - times[0])))))
+PY
+)
+undisturbed undisturbed "$updates"
+part() { echo $((updates * ($1 + RANDOM % ($2 - $1)) / 100)); } # FROM TO, in % of the updates
 
 bash $cluster up >"$folder/cluster.out" 2>&1 || { cat "$folder/cluster.out"; fail "the cluster did not start"; }
 eval "$(bash $cluster env)"
-submit() { sbatch --parsable --output="$folder/job%j.out" slurm/train.sbatch "$folder/tiny.toml" run="$folder/run"; }
+submit() { sbatch --parsable --output="$folder/job%j.out" slurm/train.sbatch "$folder/tiny.toml" run="$folder/run" steps="$updates"; }
 
 job=$(submit)
-moment=$((2 + RANDOM % 40))
-echo "job $job: told to stop after update $moment"
+moment=$(part 5 25)
+echo "job $job: told to stop after update $moment of $updates"
 within 300 updates_made $moment || fail "no progress"
 scancel --batch --signal=USR2 "$job"
 within 120 running_again "$job" 1 || fail "USR2 did not requeue the job: $(state "$job")"
 
-moment=$((60 + RANDOM % 30))
+moment=$(part 40 50)
 echo "job $job: preempted after update $moment"
 within 300 updates_made $moment || fail "no progress after the requeue"
 urgent=$(sbatch --parsable --partition=hi --nodes=2 --ntasks=4 --output=/dev/null --wrap "sleep 1")
 within 120 running_again "$job" 2 || fail "preemption did not requeue the job: $(state "$job")"
 within 60 is "$urgent" COMPLETED || fail "the urgent job did not run"
 
-moment=$((110 + RANDOM % 30))
+moment=$(part 62 72)
 echo "job $job: cancelled after update $moment"
 within 300 updates_made $moment || fail "no progress after preemption"
 scancel "$job"
