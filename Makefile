@@ -62,6 +62,8 @@ quickstart: build  ## three chained stages on real data over two MPI ranks, endi
 bench: build  ## our speed against PyTorch's on the same work
 	$(ROOT_NOTE)
 	@cmake --build $(BUILD) --target bench
+	@test -f .cache/models/minilm-mlm.h5 || $(PROGRAM) import minilm-mlm out=.cache/models/minilm-mlm.h5
+	@$(PROGRAM) data data/quickstart.toml out=.cache/quickstart
 	@$(VENV) -m bench.run --build $(BUILD)
 
 lint: setup  ## clang-format and clang-tidy on the whole tree
