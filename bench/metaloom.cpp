@@ -1,7 +1,8 @@
 // bench_metaloom MODEL.h5 WORK.json STATE.h5 THREADS: our side of bench/run.py. Sets the case up,
 // writes theta and whatever else the peer must know to STATE.h5, prints one line of JSON about
 // itself, then obeys lines on stdin: "run N" does N iterations and answers with their seconds and
-// losses; "limit" measures this machine's fp32 matmul. What is timed are the program's own parts:
+// losses, "profile N" with the seconds of each operator over N iterations; "limit" measures this
+// machine's fp32 matmul. What is timed are the program's own parts:
 // method, gradient reduction, optimizer.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -12,6 +13,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "bench/profile.h"
 #include "bench/work.h"
 #include "comm/communicator.h"
 #include "core/error.h"
@@ -126,8 +128,10 @@ class MethodCase final : public Case {
     Ingredients ingredients{pretrained, {}, {}, kSteps, Rng(1, "bench")};
     ingredients.tasks.max_length = work.json.at("max_length");
     for (const DatasetInfo& info : work.datasets) ingredients.datasets.push_back(&info);
-    const Table section = work.method();
-    return Registry<Method>::make(section.text("name"), section, ingredients);
+    Table section = work.method();
+    const std::string name = section.text("name");
+    section.erase("name");
+    return Registry<Method>::make(name, section, ingredients);
   }
   static OptimizerOptions options_of(const Work& work) {
     OptimizerOptions options;
@@ -199,8 +203,14 @@ void serve(Case& the_case) {
       continue;
     }
     std::int64_t count = 0;
-    if (word != "run" || !(std::cin >> count)) {
+    if ((word != "run" && word != "profile") || !(std::cin >> count)) {
       throw Error(Fault::usage, "\"" + word + "\" is not understood", "stdin");
+    }
+    if (word == "profile") {
+      Profile profile;
+      for (std::int64_t n = 0; n < count; ++n) the_case.iterate();
+      answer(profile.seconds());
+      continue;
     }
     std::vector<double> seconds, cpu_seconds, losses;
     for (std::int64_t n = 0; n < count; ++n) {
