@@ -19,10 +19,12 @@ namespace metaloom {
 
 namespace {
 
-constexpr double kSpin = 1;        // seconds of a wait that only yield, before it also sleeps
-constexpr double kServe = 0.005;   // seconds between two looks at notes, in a wait
-constexpr double kLook = 0.05;     // seconds between two looks for ended processes
-constexpr std::size_t kNamed = 4;  // silent ranks named one by one
+constexpr std::int64_t kSpins = 500;     // looks of a wait before the first yield, some 50 us
+constexpr double kAwake = 1;             // seconds of a wait before it also sleeps
+constexpr std::int64_t kUnwatched = 16;  // looks of a wait before the first at the clock
+constexpr double kServe = 0.005;         // seconds between two looks at notes, in a wait
+constexpr double kLook = 0.05;           // seconds between two looks for ended processes
+constexpr std::size_t kNamed = 4;        // silent ranks named one by one
 
 }  // namespace
 
@@ -74,6 +76,10 @@ RollCall::RollCall(int rank, std::vector<Peer> peers, double deadline, NoteChann
   const auto near = [&](const Peer& peer) {
     return peer.host == self.host && peer.process_space == self.process_space;
   };
+  // With a core for each rank a yield only gives it away; without, a peer may be waiting for it.
+  const auto ranks_here = std::count_if(peers_.begin(), peers_.end(),
+                                        [&](const Peer& peer) { return peer.host == self.host; });
+  if (ranks_here <= ::sysconf(_SC_NPROCESSORS_ONLN)) spins_ = kSpins;
   // The first rank of a host looks after it, and whoever watches a rank, where it can.
   const bool first = std::find_if(peers_.begin(), peers_.end(), near) - peers_.begin() == rank;
   for (int other = 0; other < static_cast<int>(peers_.size()); ++other) {
@@ -111,21 +117,20 @@ void RollCall::wait(std::int64_t operation, const std::function<bool()>& done) {
   overdue_ = 0;
   double served = 0;
   try {
-    for (;;) {
-      for (int i = 0; i < 64; ++i) {
-        if (done()) {
-          watchdog_.alive();
-          if (told_waiting_) tell(Note::doing, 0);
-          return;
-        }
-        ::sched_yield();  // sooner a peer on this core than another look of ours
-      }
+    for (std::int64_t looks = 1; !done(); ++looks) {
+      if (looks > spins_) ::sched_yield();
+      if (looks < kUnwatched) continue;
+      // From here on look at the clock every time: on a crowded core each yield may take long.
       const double waited = clock.seconds();
-      if (waited > kSpin) std::this_thread::sleep_for(std::chrono::microseconds(100));
+      if (waited > kAwake && looks % 64 == 0) {
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+      }
       if (waited < served + kServe) continue;
       served = waited;
       serve(waited, operation);
     }
+    watchdog_.alive();
+    if (told_waiting_) tell(Note::doing, 0);
   } catch (...) {
     broken_ = true;
     throw;

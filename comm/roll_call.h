@@ -102,6 +102,7 @@ class RollCall {
   Watchdog& watchdog_;
   std::vector<Seen> seen_;
   Note mine_;
+  std::int64_t spins_ = 0;
   double default_deadline_;
   double deadline_;  // of the present section
   // Of the present wait:

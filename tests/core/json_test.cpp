@@ -15,6 +15,7 @@ TEST(Json, SaysWhereItBreaks) {
   EXPECT_ERROR(parse_json("{\"a\": }", "run/manifest.json"), Fault::data, "run/manifest.json",
                "byte 7");
   EXPECT_ERROR(parse_json("", "x"), Fault::data, "not valid JSON");
+  EXPECT_ERROR(parse_json("[4779e4811]", "x"), Fault::data, "not usable JSON");
 }
 
 TEST(Json, SurvivesDeepNesting) {

@@ -66,12 +66,12 @@ undisturbed() { # RUN STEPS
   mpirun -np 2 --oversubscribe --bind-to none "$METALOOM_PROGRAM" train "$folder/tiny.toml" run="$folder/$1" steps="$2" \
     >"$folder/$1.out" 2>&1 || { cat "$folder/$1.out"; fail "an undisturbed run"; }
 }
-# As many updates as take some 40 seconds here, so that there is time to disturb them on any machine.
+# As many updates as take some 25 seconds here, so that there is time to disturb them on any machine.
 undisturbed trial 30
 updates=$($python - "$folder/trial/metrics.jsonl" <<'PY'
 import json, sys
 times = [line["time"] for line in map(json.loads, open(sys.argv[1])) if line["kind"] == "update"]
-print(min(3000, max(60, round(40 * (len(times) - 1) / (times[-1] - times[0])))))
+print(min(3000, max(60, round(25 * (len(times) - 1) / (times[-1] - times[0])))))
 PY
 )
 undisturbed undisturbed "$updates"
@@ -84,20 +84,20 @@ submit() { sbatch --parsable --output="$folder/job%j.out" slurm/train.sbatch "$f
 job=$(submit)
 moment=$(part 5 25)
 echo "job $job: told to stop after update $moment of $updates"
-within 300 updates_made $moment || fail "no progress"
+within 300 updates_made "$moment" || fail "no progress"
 scancel --batch --signal=USR2 "$job"
 within 120 running_again "$job" 1 || fail "USR2 did not requeue the job: $(state "$job")"
 
 moment=$(part 40 50)
 echo "job $job: preempted after update $moment"
-within 300 updates_made $moment || fail "no progress after the requeue"
+within 300 updates_made "$moment" || fail "no progress after the requeue"
 urgent=$(sbatch --parsable --partition=hi --nodes=2 --ntasks=4 --output=/dev/null --wrap "sleep 1")
 within 120 running_again "$job" 2 || fail "preemption did not requeue the job: $(state "$job")"
 within 60 is "$urgent" COMPLETED || fail "the urgent job did not run"
 
 moment=$(part 62 72)
 echo "job $job: cancelled after update $moment"
-within 300 updates_made $moment || fail "no progress after preemption"
+within 300 updates_made "$moment" || fail "no progress after preemption"
 scancel "$job"
 within 120 is "$job" CANCELLED || fail "a cancelled job is $(state "$job")"
 sleep 3
