@@ -17,6 +17,7 @@
 #include "bench/work.h"
 #include "comm/communicator.h"
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/registry.h"
 #include "methods/method.h"
 #include "methods/spt_net.h"
@@ -156,8 +157,9 @@ class MethodCase final : public Case {
         tokens_ += outcome.tokens;
       }
     }
-    at::Tensor gradient = reduction.finish(static_cast<std::int64_t>(packs_.size())).div_(weight);
-    optimizer_.step(gradient, phase, step_, kSteps);
+    at::Tensor gradient = reduction.finish(static_cast<std::int64_t>(packs_.size()));
+    const double norm = reduction.norm() / weight;
+    optimizer_.step(gradient.mul_(optimizer_.clip(norm) / weight), phase, step_, kSteps);
     ++step_;
     return loss / weight;
   }
@@ -252,6 +254,7 @@ int main(int count, char** words) {
     std::fprintf(stderr, "usage: bench_metaloom MODEL.h5 WORK.json STATE.h5 THREADS\n");
     return 2;
   }
+  metaloom::keep_freed_memory();
   try {
     metaloom::bench::run(words);
     return 0;

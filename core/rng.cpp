@@ -165,16 +165,20 @@ at::Tensor Rng::normal_tensor(at::IntArrayRef shape, double sigma, at::ScalarTyp
 }
 
 at::Tensor Rng::dropout_mask(at::IntArrayRef shape, double p, at::ScalarType dtype) const {
+  at::Tensor mask = at::empty(shape, dtype == at::kDouble ? at::kDouble : at::kFloat);
+  fill_dropout_mask(mask, p);
+  return mask.to(dtype);
+}
+
+void Rng::fill_dropout_mask(at::Tensor mask, double p) const {
   if (!(p >= 0 && p < 1)) throw Error(Fault::internal, "dropout rate " + std::to_string(p));
   // 32 bits decide an element: p is honoured to 2^-32.
   const auto dropped = static_cast<std::uint32_t>(std::llround(std::min(p * 0x1p32, 0x1p32 - 1)));
-  at::Tensor mask = at::empty(shape, dtype == at::kDouble ? at::kDouble : at::kFloat);
-  if (dtype == at::kDouble) {
+  if (mask.scalar_type() == at::kDouble) {
     fill_mask<double>(mask, key_, dropped, 1 / (1 - p));
   } else {
     fill_mask<float>(mask, key_, dropped, static_cast<float>(1 / (1 - p)));
   }
-  return mask.to(dtype);
 }
 
 }  // namespace metaloom

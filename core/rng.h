@@ -42,6 +42,8 @@ class Rng {
   at::Tensor normal_tensor(at::IntArrayRef shape, double sigma, at::ScalarType dtype) const;
   /// Dropout mask: 0 with probability p, else 1/(1-p).
   at::Tensor dropout_mask(at::IntArrayRef shape, double p, at::ScalarType dtype) const;
+  /// The same into `mask`, contiguous on the CPU, fp32 or fp64.
+  void fill_dropout_mask(at::Tensor mask, double p) const;
 
  private:
   Rng(std::uint64_t a, std::uint64_t b) : key_{a, b} {}

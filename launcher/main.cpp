@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/registry.h"
 #include "core/version.h"
 #include "launcher/verb.h"
@@ -69,6 +70,7 @@ int dispatch(const std::vector<std::string>& words) {
 
 int main(int count, char** words) {
   using namespace metaloom;
+  keep_freed_memory();
   try {
     return dispatch({words + 1, words + count});
   } catch (const Error& error) {

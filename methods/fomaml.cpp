@@ -11,10 +11,10 @@ namespace {
 class FirstOrderMaml final : public MetaRule {
  public:
   bool exact() const override { return false; }
-  double forwards_per_step(double gradient) const override { return gradient; }
+  double forwards_per_step(double gradient, bool) const override { return gradient; }
 
   MetaGradient run(const InnerProblem& problem, const Params& theta_T) const override {
-    InnerLoop loop = descend(problem, theta_T, false);
+    InnerLoop loop = descend(problem, theta_T, Keep::nothing);
     QueryGradient query = query_gradient(problem, loop.phi.back());
     return {std::move(query.gradient), std::move(loop.phi.back()), query.loss_T,
             loop.support_loss_KT};

@@ -20,16 +20,24 @@ Params sgd_step(const InnerProblem& problem, const Params& phi, const Params& gr
 
 }  // namespace
 
-InnerLoop descend(const InnerProblem& problem, const Params& theta_T, bool keep_path) {
+InnerLoop descend(const InnerProblem& problem, const Params& theta_T, Keep keep) {
   InnerLoop out;
   out.phi.push_back(theta_T.detached());
   std::vector<at::Tensor> losses;
   for (std::int64_t k = 0; k < problem.steps; ++k) {
+    const bool graph = keep == Keep::path && k >= problem.steps - problem.kept_graphs;
     const Params phi = out.phi.back().leaves();
-    const at::Tensor loss_T = problem.support_loss(phi, k, Derivatives::once);
+    const at::Tensor loss_T =
+        problem.support_loss(phi, k, graph ? Derivatives::twice : Derivatives::once);
     losses.push_back(loss_T.detach());
-    Params next = sgd_step(problem, out.phi.back(), grad(loss_T.sum(), phi));
-    if (!keep_path) out.phi.clear();
+    Params slope = grad(loss_T.sum(), phi, /*create_graph=*/graph);
+    Params next = sgd_step(problem, phi.detached(), slope.detached());
+    if (keep == Keep::path) {
+      out.phi.back() = phi;
+      out.slope.push_back(graph ? std::move(slope) : Params());
+    } else {
+      out.phi.clear();
+    }
     out.phi.push_back(std::move(next));
   }
   if (!losses.empty()) out.support_loss_KT = at::stack(losses);
@@ -37,7 +45,7 @@ InnerLoop descend(const InnerProblem& problem, const Params& theta_T, bool keep_
 }
 
 Params adapt_by_sgd(const InnerProblem& problem, const Params& theta_T) {
-  return descend(problem, theta_T, false).phi.back();
+  return descend(problem, theta_T, Keep::nothing).phi.back();
 }
 
 QueryGradient query_gradient(const InnerProblem& problem, const Params& phi) {

@@ -29,6 +29,9 @@ struct InnerProblem {
   /// Query losses [T] at phi, reached after k inner steps; differentiated once.
   std::function<at::Tensor(const Params& phi, std::int64_t k)> query_loss;
   std::int64_t steps = 5;
+  /// The gradients of the last so many inner steps keep their graphs where a rule needs them
+  /// again; those of earlier steps are made anew. Time for memory: exactness is the same.
+  std::int64_t kept_graphs = 0;
   double rate = 0.1;                                 // of the inner SGD ...
   std::map<std::string, double, std::less<>> rates;  // ... but for these names
   double rate_of(std::string_view name) const;
@@ -49,20 +52,25 @@ class MetaRule {
   virtual ~MetaRule() = default;
   /// Whether the gradient is that of the unrolled inner loop, to rounding.
   virtual bool exact() const = 0;
-  /// Forward passes' worth of work on the support rows per inner step, where one gradient costs
-  /// `gradient` of them: 2 with frozen weights (activations only), 3 with trained ones.
-  virtual double forwards_per_step(double gradient) const = 0;
+  /// Forward passes' worth of work on the support rows for one inner step, its graph kept or not,
+  /// where one gradient costs `gradient` of them: 2 with frozen weights (activations only), 3
+  /// with trained ones.
+  virtual double forwards_per_step(double gradient, bool kept) const = 0;
   /// The meta-gradient at theta_T [T, ...] (a shared theta, expanded). No graph is left behind.
   virtual MetaGradient run(const InnerProblem& problem, const Params& theta_T) const = 0;
 };
 
-/// The inner loop alone. `phi` holds theta_T and what followed each step where `keep_path`, else
-/// only the last one; activations live for one step at a time.
+/// What an inner loop leaves for the way back.
+enum class Keep { nothing, path };
+
+/// The inner loop alone.
 struct InnerLoop {
-  std::vector<Params> phi;
+  std::vector<Params> phi;    // the last one; with Keep::path theta_T and what followed each step
+  std::vector<Params> slope;  // with Keep::path: gradients at phi[k] as functions of it (k <
+                              // steps); empty where the graph was not kept
   at::Tensor support_loss_KT;
 };
-InnerLoop descend(const InnerProblem& problem, const Params& theta_T, bool keep_path);
+InnerLoop descend(const InnerProblem& problem, const Params& theta_T, Keep keep);
 
 /// phi after `steps` steps of SGD from theta_T; first order, nothing kept.
 Params adapt_by_sgd(const InnerProblem& problem, const Params& theta_T);

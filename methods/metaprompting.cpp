@@ -23,6 +23,7 @@ struct Options {
   std::int64_t inner_steps = 5, eval_steps = -1;
   double inner_rate = 0.3, eval_rate = -1;
   double model_inner_rate = 1e-3, model_rate_scale = 2e-3;
+  double graph_memory = 2;
 
   void fields(Fields& f) {
     f.text("template", words, "what the model reads: {text}, one [MASK], <soft:n> for soft tokens");
@@ -40,10 +41,14 @@ struct Options {
            {0, 1e6});
     f.real("model_rate_scale", model_rate_scale,
            "scope full: outer rate of the model's weights, in units of the prompt's", {0, 1e6});
+    f.real("graph_memory", graph_memory,
+           "GiB for inner steps' graphs kept for the way back; what exceeds it is computed twice",
+           {0, 1e4});
   }
 };
 
 constexpr std::int64_t kLabelWords = 16;  // of a pack, for the cost: their share is tiny
+constexpr double kGradientGraph = 2.5;    // its memory over a forward pass's (measured: 2.3)
 
 bool in_head_or_encoder(std::string_view name) {
   return !name.starts_with("pooler.");
@@ -94,6 +99,14 @@ class MetaPrompting final : public Method {
   at::Tensor soft_start() const;
   Params learned_of(const Params& theta) const;
   InnerProblem inner_problem(const ClozePack& cloze, const Params& learned) const;
+  Cost forward_cost(std::int64_t rows, std::int64_t length) const {
+    return pretrained_.backbone->forward_cost(rows, length, 0, rows, kLabelWords);
+  }
+  /// How many inner steps may keep their graphs, given a support pass of all tasks.
+  std::int64_t kept_graphs(const Cost& support) const {
+    const double fit = options_.graph_memory * 0x1p30 / (kGradientGraph * support.peak_bytes);
+    return static_cast<std::int64_t>(std::min(fit, static_cast<double>(options_.inner_steps)));
+  }
 
   const Pretrained& pretrained_;
   Rng rng_;
@@ -178,6 +191,8 @@ InnerProblem MetaPrompting::inner_problem(const ClozePack& cloze, const Params& 
     return cloze.query_losses_T(cloze.query_logits_RN(phi));
   };
   problem.steps = options_.inner_steps;
+  const at::IntArrayRef support = cloze.support().ids_RL.sizes();
+  problem.kept_graphs = kept_graphs(forward_cost(support[0], support[1]));
   problem.rate = options_.inner_rate;
   for (const auto& [name, value] : learned)
     if (name.starts_with(kModelPrefix)) problem.rates[name] = options_.model_inner_rate;
@@ -259,21 +274,37 @@ Batch MetaPrompting::batch(const std::vector<Task>& pack, bool support) const {
 }
 
 Cost MetaPrompting::cost(const std::vector<TaskShape>& pack) const {
-  // In forward passes: a gradient is 3 of them, 2 where weights are frozen (activations only).
-  const double gradient = full() ? 3 : 2;
-  const double per_step = rule_->forwards_per_step(gradient);
-  Cost total;
+  // Tasks of a pack are computed at once: their activations add up.
+  Cost support, query;
+  const auto add = [](Cost& to, const Cost& one) {
+    to.flops += one.flops;
+    to.peak_bytes += one.peak_bytes;
+  };
   for (const TaskShape& shape : pack) {
     const std::int64_t length = std::min(shape.longest + frame_->frame_tokens(), max_length_);
-    const auto forward = [&](std::int64_t rows) {
-      return pretrained_.backbone->forward_cost(rows, length, 0, rows, kLabelWords);
-    };
-    const Cost support = forward(shape.support_rows), query = forward(shape.query_rows);
-    total.flops += static_cast<double>(options_.inner_steps) * per_step * support.flops +
-                   gradient * query.flops;
-    // Tasks of a pack are computed at once: their activations add up.
-    total.peak_bytes += std::max(query.peak_bytes, per_step / gradient * support.peak_bytes);
+    add(support, forward_cost(shape.support_rows, length));
+    add(query, forward_cost(shape.query_rows, length));
   }
+  // In forward passes: a gradient is 3 of them, 2 where weights are frozen (activations only).
+  const double gradient = full() ? 3 : 2;
+  const auto steps = static_cast<double>(options_.inner_steps);
+  const double kept = rule_->exact() ? static_cast<double>(kept_graphs(support)) : 0;
+  Cost total;
+  total.flops = (steps - kept) * rule_->forwards_per_step(gradient, false) * support.flops +
+                kept * rule_->forwards_per_step(gradient, true) * support.flops +
+                gradient * query.flops;
+  const double graph = rule_->exact() ? kGradientGraph * support.peak_bytes : support.peak_bytes;
+  total.peak_bytes = std::max(kept * graph + query.peak_bytes, std::max(kept, 1.0) * graph);
+  // Fast weights of every task: the path where it is walked back, and their gradient.
+  double learned =
+      static_cast<double>(frame_->soft_tokens() * pretrained_.backbone->geometry().width);
+  if (full()) {
+    for (const auto& [name, value] : pretrained_.weights) {
+      if (in_head_or_encoder(name)) learned += static_cast<double>(value.numel());
+    }
+  }
+  const double copies = rule_->exact() ? steps + 2 + kept : 2;
+  total.peak_bytes += 4 * copies * learned * static_cast<double>(pack.size());
   return total;
 }
 

@@ -44,6 +44,7 @@ class ClozePack {
   /// Tokens of the support and of the query rows of a task, frame counted.
   std::int64_t support_tokens(std::int64_t task) const;
   std::int64_t query_tokens(std::int64_t task) const;
+  const Batch& support() const { return support_.batch; }
 
  private:
   struct Side {

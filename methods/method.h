@@ -38,7 +38,8 @@ struct Phase {
 
 /// Where a method delivers outer gradients, one tensor at a time and as early as it can, so that
 /// reduction may start before the last one is there. Sums over the pack's finite tasks, each
-/// already multiplied by its weight. Delivering a name twice adds up.
+/// already multiplied by its weight. Delivering a name twice adds up. A gradient has its
+/// parameter's shape, dense or sparse by rows.
 class GradientSink {
  public:
   virtual ~GradientSink() = default;

@@ -167,7 +167,8 @@ at::Tensor Muppet::row_states(const Weights& weights, const Batch& batch,
 /// [Q, N]; rows with fewer candidates than N get -inf in their last columns.
 at::Tensor Muppet::log_probabilities(const Params& theta, const Task& task, const Batch& batch,
                                      const Rng* dropout) const {
-  const SharedWeights weights(overlaid(pretrained_.weights, theta).merged_with(theta));
+  const SharedWeights weights(overlaid(pretrained_.weights, theta).merged_with(theta),
+                              /*row_gradients=*/true);
   const auto dropped = [&](const at::Tensor& x, std::string_view site) {
     if (dropout == nullptr) return x;
     const at::Tensor mask =
@@ -215,8 +216,6 @@ at::Tensor Muppet::loss(const at::Tensor& scores_QN, const Task& task) const {
 }
 
 // Every slot has a graph of its own: a slot whose loss or gradient is not finite leaves no trace.
-// (Summing the slots' losses before one backward pass would save a dense [V, D] sum a slot, and
-// lose that.)
 std::vector<TaskOutcome> Muppet::gradients(const Params& theta, const std::vector<Task>& pack,
                                            const StepContext& context, GradientSink& sink) const {
   std::vector<TaskOutcome> outcomes;

@@ -39,7 +39,9 @@ at::Tensor SharedWeights::linear(const std::string& name, const at::Tensor& x) c
 }
 
 at::Tensor SharedWeights::embedding(const std::string& name, const at::Tensor& ids_RL) const {
-  return at::embedding(params_.at(weight_of(name)), ids_RL);
+  const at::Tensor& weight_VD = params_.at(weight_of(name));
+  const bool sparse = row_gradients_ && ids_RL.numel() < weight_VD.size(0);
+  return at::embedding(weight_VD, ids_RL, /*padding_idx=*/-1, /*scale_grad_by_freq=*/false, sparse);
 }
 
 at::Tensor SharedWeights::layer_norm(const std::string& name, const at::Tensor& x,

@@ -34,7 +34,10 @@ class Weights {
 class SharedWeights final : public Weights {
  public:
   SharedWeights() = default;
-  explicit SharedWeights(Params params) : params_(std::move(params)) {}
+  /// With `row_gradients`, a table's gradient is sparse where fewer rows are looked up than it
+  /// has: a vocabulary's is then not as long as the vocabulary. Not twice differentiable.
+  explicit SharedWeights(Params params, bool row_gradients = false)
+      : params_(std::move(params)), row_gradients_(row_gradients) {}
   at::Tensor linear(const std::string& name, const at::Tensor& x) const override;
   at::Tensor embedding(const std::string& name, const at::Tensor& ids_RL) const override;
   at::Tensor layer_norm(const std::string& name, const at::Tensor& x,
@@ -46,6 +49,7 @@ class SharedWeights final : public Weights {
 
  private:
   Params params_;
+  bool row_gradients_ = false;
 };
 
 /// Parameters in `per_task` are [T, ...]: row r reads those of task r / (R / T); every task has

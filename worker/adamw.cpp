@@ -1,7 +1,5 @@
 #include <ATen/ATen.h>
 
-#include <cmath>
-
 #include "core/registry.h"
 #include "worker/optimizer.h"
 
@@ -17,13 +15,13 @@ class AdamW final : public UpdateRule {
 
   void update(at::Tensor value, const at::Tensor& gradient, std::vector<at::Tensor>& state,
               double rate, double decay, std::int64_t count) const override {
-    at::Tensor &mean = state[0], &square = state[1];
-    mean.mul_(options_.beta1).add_(gradient, 1 - options_.beta1);
-    square.mul_(options_.beta2).addcmul_(gradient, gradient, 1 - options_.beta2);
-    const double correct1 = 1 - std::pow(options_.beta1, static_cast<double>(count));
-    const double correct2 = 1 - std::pow(options_.beta2, static_cast<double>(count));
-    if (decay > 0) value.mul_(1 - rate * decay);
-    value.addcdiv_(mean, (square / correct2).sqrt_().add_(options_.epsilon), -rate / correct1);
+    // One pass over memory. Elementwise, so that slices and threads do not change a bit.
+    at::Tensor slope = gradient;
+    at::_fused_adamw_(
+        value, slope, state[0], state[1], {},
+        at::scalar_tensor(static_cast<double>(count), value.options().dtype(at::kFloat)), rate,
+        options_.beta1, options_.beta2, decay, options_.epsilon,
+        /*amsgrad=*/false, /*maximize=*/false);
   }
 
  private:

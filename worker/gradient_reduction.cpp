@@ -27,7 +27,13 @@ void GradientReduction::add(const std::string& name, const at::Tensor& gradient)
                             gradient.numel(), name, span.length));
   }
   at::Tensor target = (ordered_ ? packs_.back().second : sum_).narrow(0, span.start, span.length);
-  target.add_(gradient.detach().reshape({-1}));
+  if (!gradient.is_sparse()) {
+    target.add_(gradient.detach().reshape({-1}));
+    return;
+  }
+  // Each row once: summing in one fixed order is what coalescing is for.
+  const at::Tensor rows = gradient.detach().coalesce();
+  target.view(gradient.sizes()).index_add_(0, rows.indices().select(0, 0), rows.values());
 }
 
 at::Tensor GradientReduction::finish(std::int64_t packs) {
@@ -47,6 +53,20 @@ at::Tensor GradientReduction::finish(std::int64_t packs) {
   }
   for (auto& operation : pending) operation->wait();
   return sum_;
+}
+
+double GradientReduction::norm() const {
+  // Short stretches in the sum's own precision, then fp64: one pass over memory, no loss where
+  // there are many parameters, the same at any number of threads.
+  constexpr std::int64_t kStretch = 4096;
+  const auto squares = [](const at::Tensor& rows) {
+    return at::linalg_vector_norm(rows, 2, at::IntArrayRef{1}).to(at::kDouble).square().sum();
+  };
+  const std::int64_t whole = sum_.numel() / kStretch * kStretch, rest = sum_.numel() - whole;
+  return (squares(sum_.narrow(0, 0, whole).view({-1, kStretch})) +
+          squares(sum_.narrow(0, whole, rest).view({1, rest})))
+      .sqrt()
+      .item<double>();
 }
 
 }  // namespace metaloom

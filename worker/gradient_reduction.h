@@ -26,6 +26,8 @@ class GradientReduction final : public GradientSink {
   /// The sum over all ranks, as a buffer laid out like theta.flat(); zero outside the phase's
   /// groups. `packs` is how many packs the update has over all ranks.
   at::Tensor finish(std::int64_t packs);
+  /// The L2 norm of that sum; not finite where an element of it is not.
+  double norm() const;
 
  private:
   Communicator& comm_;

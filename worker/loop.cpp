@@ -46,15 +46,15 @@ bool run_loop(const LoopParts& run, std::int64_t first_step) {
     outcome.exchange(run.comm);
     at::Tensor gradient = reduction.finish(static_cast<std::int64_t>(packs.size()));
     // vote
-    const double divisor = outcome.divisor();
-    const bool finite = divisor > 0 && gradient.sum(at::kDouble).isfinite().item<bool>();
-    const Verdict verdict = run.fence.vote(finite);
+    const double divisor = outcome.divisor(), norm = reduction.norm() / divisor;
+    const Verdict verdict = run.fence.vote(std::isfinite(norm));
     // step
-    double norm = std::nan("");  // of an update that is left out
-    if (verdict.finite) norm = run.optimizer.step(gradient.div_(divisor), phase, step, run.steps);
+    if (verdict.finite) {
+      run.optimizer.step(gradient.mul_(run.optimizer.clip(norm) / divisor), phase, step, run.steps);
+    }
     // diagnostics: before the fence, so that a checkpoint never outruns the curve
-    run.diagnostics.update(step + 1, phase, outcome, norm, run.optimizer.rate(step, run.steps),
-                           run.theta.values());
+    run.diagnostics.update(step + 1, phase, outcome, verdict.finite ? norm : std::nan(""),
+                           run.optimizer.rate(step, run.steps), run.theta.values());
     // fence: save, stop
     if (run.fence.pass(verdict)) return false;
   }

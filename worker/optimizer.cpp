@@ -39,22 +39,17 @@ Optimizer::Optimizer(const OptimizerOptions& options, FlatParams& theta)
   for (const std::string& name : rule_->state()) state_[name] = at::zeros_like(theta.flat());
 }
 
-double Optimizer::step(at::Tensor gradient, const Phase& phase, std::int64_t step,
-                       std::int64_t steps) {
-  double squares = 0;
-  for (const std::string& group : phase.groups) {
-    const at::Tensor slice = theta_.slice(gradient, group);
-    if (slice.numel() > 0) squares += slice.pow(2).sum(at::kDouble).item<double>();
-  }
-  const double norm = std::sqrt(squares);
-  const double scale =
-      options_.clip > 0 && norm > options_.clip ? options_.clip / (norm + 1e-12) : 1.0;
+double Optimizer::clip(double norm) const {
+  return options_.clip > 0 && norm > options_.clip ? options_.clip / (norm + 1e-12) : 1.0;
+}
+
+void Optimizer::step(const at::Tensor& gradient, const Phase& phase, std::int64_t step,
+                     std::int64_t steps) {
   const double rate = learning_rate(options_, step, steps);
   for (const std::string& name : phase.groups) {
     const ParameterGroup& group = theta_.group(name);
-    at::Tensor slice = theta_.slice(gradient, name);
+    const at::Tensor slice = theta_.slice(gradient, name);
     if (slice.numel() == 0) continue;
-    if (scale != 1.0) slice.mul_(scale);
     std::vector<at::Tensor> state;
     for (const std::string& vector : rule_->state()) {
       state.push_back(theta_.slice(state_.at(vector), name));
@@ -62,7 +57,6 @@ double Optimizer::step(at::Tensor gradient, const Phase& phase, std::int64_t ste
     rule_->update(theta_.slice(theta_.flat(), name), slice, state, rate * group.rate_scale,
                   group.decay ? options_.weight_decay : 0.0, ++counts_[name]);
   }
-  return norm;
 }
 
 Archive Optimizer::save() const {

@@ -50,9 +50,10 @@ class Optimizer {
  public:
   Optimizer(const OptimizerOptions& options, FlatParams& theta);
 
-  /// One update of the phase's groups. `gradient` is laid out like theta.flat() and is clipped
-  /// in place over those groups. Returns their L2 norm before clipping.
-  double step(at::Tensor gradient, const Phase& phase, std::int64_t step, std::int64_t steps);
+  /// What to multiply a gradient of this L2 norm by, so that it is no longer than options.clip.
+  double clip(double norm) const;
+  /// One update of the phase's groups. `gradient` is laid out like theta.flat().
+  void step(const at::Tensor& gradient, const Phase& phase, std::int64_t step, std::int64_t steps);
 
   double rate(std::int64_t step, std::int64_t steps) const {
     return learning_rate(options_, step, steps);

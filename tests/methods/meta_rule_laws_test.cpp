@@ -146,13 +146,17 @@ TEST_P(MetaRuleLaws, IsExactlyAsExactAsItClaims) {
   const Params reference = unrolled(c), slopes = differences(c);
   EXPECT_LE(relative_distance(reference, slopes), 1e-6);
   const auto rule = this->rule();
-  const Params gradient = rule->run(c.problem, c.theta_T).gradient;
-  if (rule->exact()) {
-    EXPECT_LE(relative_distance(gradient, reference), 1e-10);
-    EXPECT_LE(relative_distance(gradient, slopes), 1e-6);
-  } else {
-    EXPECT_GT(relative_distance(gradient, reference), 0.1);
-    EXPECT_GT(relative_distance(gradient, slopes), 0.1);
+  for (const std::int64_t kept : {std::int64_t{0}, std::int64_t{1}, c.problem.steps}) {
+    InnerProblem problem = c.problem;
+    problem.kept_graphs = kept;
+    const Params gradient = rule->run(problem, c.theta_T).gradient;
+    if (rule->exact()) {
+      EXPECT_LE(relative_distance(gradient, reference), 1e-10) << kept;
+      EXPECT_LE(relative_distance(gradient, slopes), 1e-6) << kept;
+    } else {
+      EXPECT_GT(relative_distance(gradient, reference), 0.1) << kept;
+      EXPECT_GT(relative_distance(gradient, slopes), 0.1) << kept;
+    }
   }
 }
 

@@ -75,7 +75,8 @@ TinyEpisodes::TinyEpisodes(std::int64_t count, std::int64_t queries) : pretraine
 }
 
 void CapturedGradients::add(const std::string& name, const at::Tensor& gradient) {
-  sums.set(name, sums.contains(name) ? sums.at(name) + gradient : gradient);
+  const at::Tensor dense = gradient.is_sparse() ? gradient.to_dense() : gradient;
+  sums.set(name, sums.contains(name) ? sums.at(name) + dense : dense);
 }
 
 double relative_distance(const Params& a, const Params& b) {

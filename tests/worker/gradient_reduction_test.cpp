@@ -3,10 +3,12 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 #include <mutex>
 
 #include "core/error.h"
+#include "core/registry.h"
 #include "worker/update_outcome.h"
 
 namespace metaloom {
@@ -48,6 +50,37 @@ TEST(GradientReduction, OrderedSumsAreBitwiseEqualAtAnyWorldSize) {
   const at::Tensor alone = reduce(1, true).front();
   for (int world : {2, 3, 4, 7}) {
     for (const at::Tensor& sum : reduce(world, true)) EXPECT_TRUE(at::equal(sum, alone)) << world;
+  }
+}
+
+TEST(GradientReduction, TakesGradientsByRows) {
+  const auto comm = Registry<Communicator>::make("local", CommOptions{});
+  const FlatParams theta = parameters();
+  const at::Tensor row_N = at::tensor({3, 1, 3}, at::kLong), values_N3 = gradient_of(0, {3, 3});
+  for (bool ordered : {false, true}) {
+    GradientReduction reduction(*comm, theta, kPhase, ordered);
+    reduction.start_pack(0);
+    reduction.add("a", gradient_of(1, {5, 3}));
+    reduction.add("a", at::sparse_coo_tensor(row_N.unsqueeze(0), values_N3, {5, 3}));
+    const at::Tensor want = gradient_of(1, {5, 3}).index_add(0, row_N, values_N3);
+    EXPECT_TRUE(at::allclose(reduction.finish(1).narrow(0, 0, 15).view({5, 3}), want));
+  }
+}
+
+TEST(GradientReduction, NormOfAnyNumberOfParameters) {
+  const auto comm = Registry<Communicator>::make("local", CommOptions{});
+  for (std::int64_t count : {1, 4095, 4096, 10000}) {
+    Params values;
+    values.set("a", at::zeros({count}));
+    const FlatParams theta(values, {{.name = "first", .parameters = {"a"}}});
+    GradientReduction reduction(*comm, theta, kPhase, false);
+    const at::Tensor gradient = gradient_of(0, {count});
+    reduction.add("a", gradient);
+    reduction.finish(1);
+    EXPECT_NEAR(reduction.norm(), gradient.to(at::kDouble).norm().item<double>(), 1e-5) << count;
+    gradient[count - 1] = std::numeric_limits<float>::infinity();
+    reduction.add("a", gradient);
+    EXPECT_FALSE(std::isfinite(reduction.norm())) << count;
   }
 }
 
