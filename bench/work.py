@@ -77,7 +77,7 @@ def spt(root):
     return {"datasets": [store.info], "pack": 1, "updates": 2, "soft": 8, "prompt_rows": 5, "rate": 3e-3,
             "gate_rate": 20, "tasks": [batch_of(store, 0, 16, seed, [MAX_LENGTH - CLOZE_WORDS]) for seed in range(2)],
             "method": f'name = "spt"\ntemplate = "{CLOZE}"\nkeep = 2\nprompt_rows = 5\nbottleneck = 64\n'
-                      'search_steps = 1000000\ngate_rate = 20\n',
+                      'search_steps = 999998\ngate_rate = 20\n',
             "optimizer": 'rate = 3e-3\nschedule = "constant"\nwarmup = 0\n'}
 
 

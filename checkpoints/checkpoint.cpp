@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/digest.h"
 #include "core/error.h"
@@ -48,20 +49,22 @@ fs::path newest_in(const fs::path& folder) {
   return newest < 0 ? fs::path() : fs::canonical(folder / step_name(newest));
 }
 
-// Stages are folders 1_muppet, 2_metaprompting, ...: the last one that has a checkpoint.
+// Stages are folders 1_muppet, 2_metaprompting, ...: the last one that has a checkpoint. Of several
+// with one number the shortest name: controls are called after what they control, 3_spt_random.
 fs::path newest_stage(const fs::path& run) {
   std::error_code code;
   fs::path found;
-  long last = -1;
+  std::tuple<long, std::size_t, std::string> last{1, 0, ""};  // -number, length, name: least wins
   for (const auto& entry : fs::directory_iterator(run, code)) {
     char* end = nullptr;
     const std::string name = entry.path().filename().string();
     const long number = std::strtol(name.c_str(), &end, 10);
-    if (end == name.c_str() || *end != '_' || number <= last) continue;
+    const std::tuple<long, std::size_t, std::string> order{-number, name.size(), name};
+    if (end == name.c_str() || *end != '_' || order >= last) continue;
     const fs::path below = newest_in(entry.path() / "checkpoints");
     if (below.empty()) continue;
     found = below;
-    last = number;
+    last = order;
   }
   return found;
 }

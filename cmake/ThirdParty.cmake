@@ -10,8 +10,11 @@ add_library(spdlog::metaloom ALIAS spdlog_fmt)
 
 pkg_search_module(hdf5 REQUIRED IMPORTED_TARGET hdf5-serial hdf5)
 add_library(HDF5::metaloom ALIAS PkgConfig::hdf5)
-pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
-add_library(tomlplusplus::metaloom ALIAS PkgConfig::tomlplusplus)
+# Headers only: a compiled toml++ writes 0.9 as 0.90000000000000002 (core/config_content.h).
+find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)
+add_library(tomlplusplus INTERFACE)
+target_include_directories(tomlplusplus SYSTEM INTERFACE ${TOMLPLUSPLUS_INCLUDE})
+add_library(tomlplusplus::metaloom ALIAS tomlplusplus)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 add_library(xxHash::metaloom ALIAS PkgConfig::xxhash)
 find_package(nlohmann_json REQUIRED)

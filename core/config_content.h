@@ -2,6 +2,9 @@
 // Included by these two only; with it comes toml++.
 #pragma once
 
+// Shortest text that reads back as the same number: 0.9, not 0.90000000000000002. (Off by default
+// for compilers that did not have it in 2020.)
+#define TOML_FLOAT_CHARCONV 1
 #include <toml++/toml.h>
 
 #include <map>

@@ -29,9 +29,16 @@ StageConfig stage_in(const fs::path& folder, const std::vector<std::string>& ass
     throw Error(Fault::data, "this is no folder of a trained stage", folder.string(),
                 "Give the folder that holds its config.toml, such as RUN/2_metaprompting.");
   }
-  StageConfig config = load_stages(folder / "config.toml", assignments).front();
+  StageConfig config = the_only(load_stages(folder / "config.toml", assignments), folder);
   config.run.init = folder.string();
   return config;
+}
+
+/// A trained stage's own folder must not be written over.
+void check_out(const fs::path& out) {
+  if (!fs::exists(out / "metrics.jsonl") && !fs::exists(out / "result.json")) return;
+  throw Error(Fault::usage, "this folder holds a trained stage", out.string(),
+              "Give the adapted checkpoint a folder of its own with out=...");
 }
 
 Task support_of(const UserTexts& texts) {
@@ -83,6 +90,7 @@ class Adapt final : public Verb {
       throw Error(Fault::usage, "metaloom adapt needs data=FILE.jsonl", "command line",
                   "See metaloom adapt --help.");
     }
+    check_out(options.out);
     const StageConfig config = stage_in(folder, others);
     const Checkpoint trained = Checkpoint::open(resolve_checkpoint(folder));
     const UserTexts texts(options.data, model_of(trained), true);
@@ -101,6 +109,10 @@ class Adapt final : public Verb {
     const Task task = support_of(texts);
     const StepContext context = stage.context(trained.step());
     const Params adapted = stage.method->adapt(stage.theta->values(), task, context);
+    if (!all_finite(adapted)) {
+      throw Error(Fault::non_finite, "adapting went out of bounds", task.dataset->name,
+                  "Lower method.eval_rate, or look for odd texts.");
+    }
     const double accuracy = support_accuracy(*stage.method, adapted, task, context);
 
     Lineage lineage = Lineage::load(trained.read("lineage"));

@@ -9,9 +9,10 @@
 namespace metaloom {
 namespace {
 
-std::optional<Checkpoint> open_init(const RunOptions& run) {
-  if (run.init.empty()) return std::nullopt;
-  return Checkpoint::open(resolve_checkpoint(run.init));
+std::optional<Checkpoint> open_init(const StageConfig& stage) {
+  if (stage.run.init.empty()) return std::nullopt;
+  return Checkpoint::open(stage.init_checkpoint.empty() ? resolve_checkpoint(stage.run.init)
+                                                        : stage.init_checkpoint);
 }
 
 Pretrained read_archive(const StageConfig& config) {
@@ -45,11 +46,11 @@ void check_tokenizers(const Pretrained& model, const Mix& mix) {
 
 }  // namespace
 
-Assembly::Assembly(const StageConfig& stage, at::Device device)
+Assembly::Assembly(const StageConfig& stage, at::Device device, std::optional<Pretrained> model)
     : config(stage),
       rng(static_cast<std::uint64_t>(stage.run.seed)),
-      init(open_init(stage.run)),
-      pretrained(read_model(stage, init, device)),
+      init(model ? std::nullopt : open_init(stage)),
+      pretrained(model ? std::move(*model) : read_model(stage, init, device)),
       mix(std::make_unique<Mix>(stage.data, rng.at("data"))) {
   check_tokenizers(pretrained, *mix);
   std::vector<const DatasetInfo*> datasets;
@@ -61,7 +62,7 @@ Assembly::Assembly(const StageConfig& stage, std::vector<const DatasetInfo*> bro
                    at::Device device)
     : config(stage),
       rng(static_cast<std::uint64_t>(stage.run.seed)),
-      init(open_init(stage.run)),
+      init(open_init(stage)),
       pretrained(read_model(stage, init, device)) {
   build(std::move(brought));
 }
@@ -76,6 +77,15 @@ void Assembly::build(std::vector<const DatasetInfo*> datasets) {
   const Params initial = method->initial();
   theta = std::make_unique<FlatParams>(initial, method->groups(initial));
   if (init) adopted = adopt(*init, *theta);
+}
+
+std::optional<Pretrained> model_planned(const std::vector<StageConfig>& stages,
+                                        const StageConfig& stage) {
+  if (stage.init_stage.empty()) return std::nullopt;
+  const StageConfig& before = stage_called(stages, stage.init_stage);
+  const Assembly planned(before, at::kCPU, model_planned(stages, before));
+  return Pretrained::from_archive(
+      planned.pretrained.to_archive(planned.method->model(planned.theta->values())), before.name);
 }
 
 StepContext Assembly::context(std::int64_t step) const {

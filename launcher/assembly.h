@@ -18,7 +18,9 @@ class Assembly {
  public:
   /// Reads the model (from init, if given) onto `device`, opens the data, builds the method. Where
   /// tasks are brought, by verbs that have their own, only model and method are there.
-  explicit Assembly(const StageConfig& config, at::Device device = at::kCPU);
+  /// A `model` that is given is taken instead of reading one.
+  explicit Assembly(const StageConfig& config, at::Device device = at::kCPU,
+                    std::optional<Pretrained> model = std::nullopt);
   Assembly(const StageConfig& config, std::vector<const DatasetInfo*> brought,
            at::Device device = at::kCPU);
   Assembly(const Assembly&) = delete;
@@ -39,5 +41,10 @@ class Assembly {
  private:
   void build(std::vector<const DatasetInfo*> datasets);
 };
+
+/// The model that `stage` of `stages` would start from while the earlier stage that it names has
+/// not run: the right parameters, untrained. Nothing where it starts from a file.
+std::optional<Pretrained> model_planned(const std::vector<StageConfig>& stages,
+                                        const StageConfig& stage);
 
 }  // namespace metaloom

@@ -5,6 +5,7 @@
 #include "core/registry.h"
 #include "launcher/assembly.h"
 #include "launcher/overlap.h"
+#include "launcher/stage.h"
 #include "launcher/verb.h"
 #include "launcher/world.h"
 #include "worker/optimizer.h"
@@ -17,11 +18,9 @@ class Evaluate final : public Verb {
   std::string help() const override {
     EvaluationOptions options;
     return "metaloom evaluate STAGE [key=value ...]\n\n"
-           "STAGE: the folder of a trained stage (RUN, or RUN/1_muppet). Its configuration is "
-           "read\n"
-           "from there; any of its keys may be overridden. Prints one line and one JSON object "
-           "per\n"
-           "dataset.\n\n" +
+           "STAGE: the folder of a trained stage, such as RUN/1_muppet. Its configuration is read\n"
+           "from there; any of its keys may be overridden. Prints one line and one JSON object\n"
+           "per dataset.\n\n" +
            describe_fields(options, "evaluate") +
            "\nExample\n"
            "  metaloom evaluate runs/first/2_metaprompting evaluate.split=test "
@@ -32,11 +31,11 @@ class Evaluate final : public Verb {
     const std::filesystem::path folder =
         only_target(arguments, "evaluate", "the folder of a trained stage");
     const auto stages = load_stages(folder / "config.toml", arguments.assignments);
-    const StageConfig& config = stage_called(stages, "");
+    const StageConfig& config = the_only(stages, folder);
     Communicator& comm = enter_world(config.comm);
     check_overlaps(stages, find_lineages(stages));
     const Checkpoint checkpoint = Checkpoint::open(resolve_checkpoint(folder));
-    Assembly stage(config);
+    Assembly stage(config, device_of(config, comm));
     Optimizer optimizer(config.optimizer, *stage.theta);
     const RunProgress progress = resume_run(checkpoint, *stage.theta, optimizer);
     const Split split = split_called(config.evaluate.split);

@@ -1,7 +1,9 @@
 // metaloom VERB TARGET key=value ... The only place that catches errors and picks exit codes.
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -64,8 +66,19 @@ int dispatch(const std::vector<std::string>& words) {
   return verb->run(arguments);
 }
 
-}  // namespace
+/// What PyTorch throws, as one line: without its backtrace, and with a cure where memory ran out.
+int end_with_library_error(const std::string& what) {
+  const bool memory =
+      what.find("alloc") != std::string::npos || what.find("out of memory") != std::string::npos;
+  const std::string line = what.substr(0, what.find('\n'));
+  if (!memory) return end_with_error(static_cast<int>(Fault::internal), "internal error: " + line);
+  return end_with_error(static_cast<int>(Fault::usage),
+                        "not enough memory: " + line +
+                            " Lower data.batch, data.pack or method.graph_memory; metaloom plan "
+                            "shows what a run needs.");
+}
 
+}  // namespace
 }  // namespace metaloom
 
 int main(int count, char** words) {
@@ -75,6 +88,10 @@ int main(int count, char** words) {
     return dispatch({words + 1, words + count});
   } catch (const Error& error) {
     return end_with_error(error.exit_code(), error.what());
+  } catch (const c10::Error& error) {
+    return end_with_library_error(error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return end_with_library_error("allocation failed.");
   } catch (const std::exception& error) {
     return end_with_error(static_cast<int>(Fault::internal),
                           fmt::format("internal error: {}", error.what()));

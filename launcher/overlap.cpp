@@ -30,10 +30,13 @@ std::vector<StageLineage> find_lineages(const std::vector<StageConfig>& stages) 
     const Split split = split_called(stage.evaluate.split);
     for (int d = 0; d < mix.datasets(); ++d) {
       const auto rows = mix.store(d).text_digests(split);
-      for (const auto& [trained, count] : lineage.trained_on.overlap(rows)) {
-        lineage.findings.push_back(fmt::format("{} ({}): {} of {} texts were trained on in {}",
-                                               mix.info(d).name, name_of(split), count, rows.size(),
-                                               trained));
+      auto found = lineage.trained_on.overlap(rows);
+      // The set itself counts even where its splits share no text: its labels are known.
+      for (const std::string& entry : lineage.trained_on.entries_of(mix.info(d).name)) found[entry];
+      for (const auto& [trained, count] : found) {
+        lineage.findings.push_back(fmt::format("{} ({}) was trained on in {}: {} of its {} texts",
+                                               mix.info(d).name, name_of(split), trained, count,
+                                               rows.size()));
       }
     }
     // A stage's own training rows belong to its evaluation sets by design; they matter to what

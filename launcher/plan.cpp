@@ -24,7 +24,6 @@ struct PlanOptions {
 void print_size(const Assembly& stage) {
   const std::int64_t model = stage.pretrained.weights.numel();
   const std::int64_t trained = stage.theta->flat().numel();
-  Optimizer optimizer(stage.config.optimizer, *stage.theta);
   fmt::print("  model        {:>12} parameters, {:.1f} MiB\n", model, 4.0 * model / kMiB);
   fmt::print("  trained      {:>12} parameters in {} tensors\n", trained,
              stage.theta->values().size());
@@ -78,10 +77,9 @@ UpdateCost print_update(const Assembly& stage, std::int64_t step, std::int64_t r
 }
 
 void print_stage(const StageConfig& config, const StageLineage& lineage, const PlanOptions& plan,
-                 bool model_planned) {
-  StageConfig buildable = config;
-  if (model_planned) buildable.run.init.clear();  // the earlier stage's model: same shapes
-  const Assembly stage(buildable);
+                 std::optional<Pretrained> model) {
+  const Assembly stage(config, at::kCPU, std::move(model));
+  const Optimizer optimizer(config.optimizer, *stage.theta);
   fmt::print("\n{}  ({})\n", config.name, config.method_name);
   fmt::print("  starts from  {}\n",
              config.run.init.empty() ? config.model.weights : config.run.init);
@@ -93,11 +91,12 @@ void print_stage(const StageConfig& config, const StageLineage& lineage, const P
                store.rows(Split::validation), store.rows(Split::test), store.info().licence);
   }
   UpdateCost sum;
-  for (std::int64_t step = 0; step < std::min(plan.updates, config.run.steps); ++step) {
+  const std::int64_t listed = std::min(plan.updates, config.run.steps);
+  for (std::int64_t step = 0; step < listed; ++step) {
     const UpdateCost cost = print_update(stage, step, plan.ranks, true);
-    sum.flops += cost.flops / static_cast<double>(plan.updates);
-    sum.tokens += cost.tokens / static_cast<double>(plan.updates);
-    sum.busiest += cost.busiest / static_cast<double>(plan.updates);
+    sum.flops += cost.flops / static_cast<double>(listed);
+    sum.tokens += cost.tokens / static_cast<double>(listed);
+    sum.busiest += cost.busiest / static_cast<double>(listed);
     sum.peak_bytes = std::max(sum.peak_bytes, cost.peak_bytes);
   }
   fmt::print(
@@ -114,10 +113,12 @@ void print_stage(const StageConfig& config, const StageLineage& lineage, const P
   fmt::print("  schedule     {} updates", config.run.steps);
   for (double share : {0.0, 0.25, 0.5, 1.0}) {
     const auto step = static_cast<std::int64_t>(share * static_cast<double>(config.run.steps - 1));
-    fmt::print(", rate {:.2e} at {}", learning_rate(config.optimizer, step, config.run.steps),
-               step + 1);
+    fmt::print(", rate {:.2e} at {}",
+               optimizer.rate(stage.method->phase(step), step, config.run.steps), step + 1);
   }
-  fmt::print("\n  overlaps     {}\n", lineage.findings.empty() ? "none" : "");
+  fmt::print("\n  settings of the method, here and by default\n{}",
+             describe_fields(*stage.method, "method"));
+  fmt::print("  overlaps     {}\n", lineage.findings.empty() ? "none" : "");
   for (const std::string& finding : lineage.findings) fmt::print("    {}\n", finding);
 }
 
@@ -139,11 +140,7 @@ class Plan final : public Verb {
     const auto stages = load_stages(only_target(arguments, "plan", "a configuration file"), others);
     const auto lineages = find_lineages(stages);
     for (std::size_t i = 0; i < stages.size(); ++i) {
-      bool planned = false;
-      for (std::size_t earlier = 0; earlier < i; ++earlier) {
-        planned = planned || stages[earlier].folder == stages[i].run.init;
-      }
-      print_stage(stages[i], lineages[i], options, planned);
+      print_stage(stages[i], lineages[i], options, model_planned(stages, stages[i]));
     }
     check_overlaps(stages, lineages);
     return 0;

@@ -76,6 +76,10 @@ class Predict final : public Verb {
       throw Error(Fault::usage, "metaloom predict needs data=FILE.jsonl", "command line",
                   "See metaloom predict --help.");
     }
+    if (fs::path(options.data).extension() != ".jsonl") {
+      throw Error(Fault::usage, "predict adds to the lines of a JSON Lines file", options.data,
+                  "Write one {\"text\": ...} a line into a file that ends in .jsonl.");
+    }
     const Checkpoint checkpoint = Checkpoint::open(resolve_checkpoint(folder));
     if (!checkpoint.contains("task")) {
       throw Error(Fault::usage, "this checkpoint knows no task of its own", folder.string(),
@@ -87,12 +91,17 @@ class Predict final : public Verb {
     config.run.init = folder.string();
     const Assembly stage(config, {&info});
     const UserTexts texts(options.data, stage.pretrained, false);
-    write(score_all(stage, info, texts, checkpoint.step()), info, options);
+    const at::Tensor scores = score_all(stage, info, texts, checkpoint.step());
+    if (scores.isnan().any().item<bool>()) {
+      throw Error(Fault::non_finite, "the scores are no numbers", folder.string(),
+                  "Adapt again with a lower method.eval_rate.");
+    }
+    write(scores, info, texts.store(), options);
     return 0;
   }
 
  private:
-  static void write(const at::Tensor& scores, const DatasetInfo& info,
+  static void write(const at::Tensor& scores, const DatasetInfo& info, const TokenStore& given,
                     const PredictOptions& options) {
     std::vector<Json> lines = lines_of(options.data);
     std::string text;
@@ -103,9 +112,10 @@ class Predict final : public Verb {
       const std::string& label = info.labels.at(best);
       lines[i]["predicted"] = label;
       lines[i]["probability"] = row[best].exp().item<double>();
-      if (lines[i].contains("label") && lines[i]["label"].is_string()) {
+      const Example example = given.example(Split::train, static_cast<std::int64_t>(i));
+      if (example.label >= 0) {
         ++labelled;
-        right += lines[i]["label"] == label ? 1 : 0;
+        right += given.info().labels.at(example.label) == label ? 1 : 0;
       }
       text += lines[i].dump() + "\n";
     }

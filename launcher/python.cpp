@@ -58,6 +58,10 @@ int run_python(const std::string& module, const std::vector<std::string>& words,
   int status = 0;
   while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
+  if (child > 0 && WIFSIGNALED(status)) {
+    throw Error(Fault::temporary, "Python was ended by signal " + std::to_string(WTERMSIG(status)),
+                module, "Signal 9 often means too little memory: free some, and try again.");
+  }
   const int code = child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 127;
   if (code == 127) {
     throw Error(Fault::usage, "Python could not be started", python,

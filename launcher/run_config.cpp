@@ -54,6 +54,7 @@ void resolve_init(std::vector<StageConfig>& stages) {
                                 stages[earlier].name),
                     "init", "Stages run in the order of their names: rename them.");
       }
+      stages[i].init_stage = stages[earlier].name;
       stages[i].run.init = stages[earlier].folder.string();
     }
   }
@@ -108,11 +109,24 @@ std::vector<StageConfig> load_stages(const std::filesystem::path& target,
         throw Error(Fault::usage, "a stage has no run folder of its own", own.origin("run"),
                     "Set run at the top of the file: stages get sub-folders of it.");
       }
+      if (own.contains("comm")) {
+        throw Error(Fault::usage, "all stages run in one world", own.origin("comm"),
+                    "Set comm at the top of the file.");
+      }
       stages.push_back(read_stage(common.overlaid_with(own), name, true));
     }
     resolve_init(stages);
   }
   return stages;
+}
+
+const StageConfig& the_only(const std::vector<StageConfig>& stages,
+                            const std::filesystem::path& folder) {
+  if (stages.size() == 1) return stages.front();
+  std::string names;
+  for (const StageConfig& stage : stages) names += (names.empty() ? "" : ", ") + stage.name;
+  throw Error(Fault::usage, "this is a run of several stages", folder.string(),
+              "Name one of its folders: " + names + ".");
 }
 
 const StageConfig& stage_called(const std::vector<StageConfig>& stages, const std::string& name) {
@@ -135,7 +149,17 @@ std::string describe_run_keys() {
 
 std::string first_difference(const Table& now, const Table& before) {
   static const std::set<std::string> free{"run", "resume", "checkpoint", "comm", "model.device"};
-  const auto lines = [](Table table) {
+  // An init is the same wherever the run is and however its folder is spelled.
+  const auto relative_init = [](const Table& table) {
+    namespace fs = std::filesystem;
+    const std::string init = table.text("init");
+    if (init.empty()) return init;
+    return fs::weakly_canonical(init)
+        .lexically_relative(fs::weakly_canonical(table.text("run")))
+        .string();
+  };
+  const auto lines = [&](Table table) {
+    table.set("init", relative_init(table));
     for (const std::string& key : free) table.erase(key);
     std::vector<std::string> out;
     std::istringstream in(table.to_toml());

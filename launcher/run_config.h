@@ -38,6 +38,8 @@ struct ModelOptions {
 struct StageConfig {
   std::string name;              // "1_muppet"; the method's name in a run of one stage
   std::filesystem::path folder;  // of the stage
+  std::string init_stage;        // the earlier stage of this run that run.init is the folder of
+  std::filesystem::path init_checkpoint;  // what run.init was found to be; empty: not looked up yet
   RunOptions run;
   ModelOptions model;
   MixOptions data;
@@ -56,6 +58,11 @@ struct StageConfig {
 /// A file without [stage.*] tables is one stage. Throws Error{usage} for unknown keys.
 std::vector<StageConfig> load_stages(const std::filesystem::path& target,
                                      const std::vector<std::string>& assignments);
+
+/// The stage in `folder` whose configuration was read from it. Throws Error{usage}, naming them,
+/// where it is a run of several.
+const StageConfig& the_only(const std::vector<StageConfig>& stages,
+                            const std::filesystem::path& folder);
 
 /// The stage called `name`; the first where `name` is empty. Throws Error{usage}.
 const StageConfig& stage_called(const std::vector<StageConfig>& stages, const std::string& name);

@@ -2,6 +2,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "core/registry.h"
 #include "launcher/assembly.h"
 #include "launcher/verb.h"
@@ -32,11 +34,15 @@ void print_rows(const Assembly& stage, const Task& task, bool support, std::int6
   // Multiple choice: several rows an example.
   const std::int64_t each = batch.rows() / static_cast<std::int64_t>(examples.size());
   for (std::int64_t r = 0; r < std::min(limit, batch.rows()); ++r) {
-    std::vector<std::int64_t> ids;
+    std::vector<std::int64_t> ids;  // since the last soft token
     std::string text;
+    const auto words = [&](const std::vector<std::int64_t>& some) {
+      return some.empty() ? "" : stage.pretrained.vocabulary->words_of(some) + " ";
+    };
     for (std::int64_t l = 0; l < batch.length_R[r].item<std::int64_t>(); ++l) {
       const bool soft = batch.slot_RL.defined() && batch.slot_RL[r][l].item<std::int64_t>() >= 0;
       if (soft) {
+        text += words(std::exchange(ids, {}));
         text += fmt::format("<{}> ", batch.slot_RL[r][l].item<std::int64_t>());
       } else {
         ids.push_back(batch.ids_RL[r][l].item<std::int64_t>());
@@ -44,8 +50,7 @@ void print_rows(const Assembly& stage, const Task& task, bool support, std::int6
     }
     const Example& example =
         examples[std::min<std::size_t>(r / std::max<std::int64_t>(1, each), examples.size() - 1)];
-    fmt::print("    {:<28} {}{}\n", label_of(task, example), text,
-               stage.pretrained.vocabulary->words_of(ids));
+    fmt::print("    {:<28} {}\n", label_of(task, example), text + words(ids));
   }
 }
 
@@ -65,9 +70,8 @@ class Show final : public Verb {
     ShowOptions options;
     read_fields(own, "show", options);
     const auto stages = load_stages(only_target(arguments, "show", "a configuration file"), others);
-    StageConfig config = stage_called(stages, options.stage);
-    config.run.init.clear();  // what the model sees does not depend on its weights
-    const Assembly stage(config);
+    const StageConfig& config = stage_called(stages, options.stage);
+    const Assembly stage(config, at::kCPU, model_planned(stages, config));
     const Phase phase = stage.method->phase(options.step);
     fmt::print("{}  update {}  phase {}\n", config.name, options.step, phase.name);
     for (const Pack& pack : stage.mix->plan(stage.method->draw_index(options.step), phase.half)) {

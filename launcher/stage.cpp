@@ -18,9 +18,45 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// What rank 0 says, for all: another node may see an older state of the shared file system.
+std::string as_rank_0_says(Communicator& comm, const std::string& text) {
+  return comm.all_gather(comm.rank() == 0 ? text : "").front();
+}
+
 /// A finished stage's folder holds result.json beside the configuration that made it.
-bool already_finished(const StageConfig& config) {
-  return config.run.resume != "never" && fs::exists(config.folder / "result.json");
+bool already_finished(Communicator& comm, const StageConfig& config) {
+  const bool is = config.run.resume != "never" && fs::exists(config.folder / "result.json");
+  return !as_rank_0_says(comm, is ? "finished" : "").empty();
+}
+
+/// The stage with its init resolved to one checkpoint, the same on all ranks even while a link
+/// to the newest one moves on.
+StageConfig with_init_found(Communicator& comm, StageConfig config) {
+  if (config.run.init.empty()) return config;
+  std::string found;
+  if (comm.rank() == 0) found = resolve_checkpoint(config.run.init).string();
+  config.init_checkpoint = as_rank_0_says(comm, found);
+  return config;
+}
+
+/// Gradients of different models must never be averaged.
+void check_same_start(Communicator& comm, const at::Tensor& flat) {
+  const at::Tensor bytes = flat.cpu().contiguous();
+  const std::string mine = hex(
+      digest(std::string_view(static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes())));
+  const std::vector<std::string> all = comm.all_gather(mine);
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    if (all[rank] == all.front()) continue;
+    throw Error(Fault::temporary, fmt::format("ranks 0 and {} start from different weights", rank),
+                "init", "Check that all nodes see the same files, and start again.");
+  }
+}
+
+/// A run that starts over leaves nothing of the one before to be mistaken for its own.
+void clear_folder(const fs::path& folder) {
+  for (const char* old : {"result.json", "checkpoints", "metrics.jsonl", "config.toml"}) {
+    fs::remove_all(folder / old);
+  }
 }
 
 /// Refuses to continue a run that is not there, or with settings that would make it another one.
@@ -45,7 +81,7 @@ std::optional<Checkpoint> checkpoint_to_resume(Communicator& comm, CheckpointFol
   if (folder != nullptr && run.resume != "never") {
     if (const auto newest = folder->newest()) path = newest->folder().string();
   }
-  path = comm.all_gather(path).front();
+  path = as_rank_0_says(comm, path);
   if (!path.empty()) return Checkpoint::open(path);
   if (run.resume == "must") {
     throw Error(Fault::no_checkpoint, "there is no usable checkpoint", run.run,
@@ -66,6 +102,7 @@ void check_tasks(const Assembly& stage) {
   }
   for (int dataset = 0; dataset < mix.datasets(); ++dataset) {
     mix.evaluation(dataset, split_called(stage.config.evaluate.split), 1);
+    if (stage.config.evaluate.every > 0) mix.evaluation(dataset, Split::validation, 1);
   }
 }
 
@@ -99,6 +136,7 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int
   const StageConfig& config = stage.config;
   const bool writes = comm.rank() == 0;
   const auto texts = records(comm, stage, lineage, threads);
+  if (writes && config.run.resume == "never") clear_folder(config.folder);
   if (writes) start_folder(config, texts);
 
   std::optional<CheckpointFolder> folder;
@@ -137,19 +175,29 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int
 
 }  // namespace
 
+at::Device device_of(const StageConfig& config, const Communicator& comm) {
+  if (config.model.device == "cpu") return at::kCPU;
+  const at::Device device = rank_device(comm);
+  if (config.model.device == "cuda" && !device.is_cuda()) {
+    throw Error(Fault::usage, "there is no GPU that this rank may use", "model.device = \"cuda\"",
+                "Ask Slurm for one (--gpus-per-task=1), or set model.device=auto or cpu.");
+  }
+  return device;
+}
+
 StageResult run_stage(Communicator& comm, const StageConfig& config, const StageLineage& lineage) {
   const Section section(comm, config.name);
   const int threads = threads_per_rank(config.comm, comm);
   at::set_num_threads(threads);
-  const bool accelerated = config.model.device != "cpu";
-  Assembly stage(config, accelerated ? rank_device(comm) : at::Device(at::kCPU));
+  Assembly stage(with_init_found(comm, config), device_of(config, comm));
   const Table resolved = stage.resolved();
   check_same_run(resolved, config);
-  if (already_finished(config)) {
+  if (already_finished(comm, config)) {
     if (comm.rank() == 0) spdlog::info("{}: finished before, skipped", config.name);
     return {.finished = true, .resolved = resolved};
   }
   check_tasks(stage);
+  check_same_start(comm, stage.theta->flat());
   const bool finished = train(comm, stage, lineage, threads);
   if (finished && comm.rank() == 0) {
     const Json result{{"stage", config.name}, {"steps", config.run.steps}};

@@ -13,6 +13,9 @@ struct StageResult {
   Table resolved;         // the stage's complete configuration
 };
 
+/// Where this rank computes. Throws Error{usage} where a GPU is asked for and there is none.
+at::Device device_of(const StageConfig& config, const Communicator& comm);
+
 /// Collective. Skips a stage whose folder holds a result of the same configuration.
 StageResult run_stage(Communicator& comm, const StageConfig& config, const StageLineage& lineage);
 

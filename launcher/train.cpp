@@ -26,6 +26,8 @@ void write_run_config(const std::vector<StageConfig>& stages, const std::vector<
   for (std::size_t i = 0; i < stages.size(); ++i) {
     Table stage = resolved[i];
     stage.erase("run");
+    // By name: a repetition starts from its own stages, not from this run's.
+    if (!stages[i].init_stage.empty()) stage.set("init", stages[i].init_stage);
     file.set("stage." + stages[i].name, stage);
   }
   replace_file(run / "config.toml", file.to_toml());

@@ -26,8 +26,15 @@ std::vector<fs::path> things_below(const fs::path& root) {
   };
   consider(root);
   if (fs::is_directory(root)) {
-    for (const auto& entry : fs::recursive_directory_iterator(root)) {
-      if (!entry.is_symlink()) consider(entry.path());
+    for (auto it = fs::recursive_directory_iterator(root); it != fs::recursive_directory_iterator();
+         ++it) {
+      // What was set aside as damaged, or never finished, is no part of the run.
+      const std::string name = it->path().filename().string();
+      if (name == "quarantine" || name.starts_with(".")) {
+        it.disable_recursion_pending();
+      } else if (!it->is_symlink()) {
+        consider(it->path());
+      }
     }
   }
   std::sort(out.begin(), out.end());

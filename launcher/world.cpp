@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
+#include <thread>
 
 #include "comm/world.h"
 #include "core/error.h"
@@ -35,6 +38,14 @@ void catch_signals() {
   for (int signal : {SIGTERM, SIGUSR1, SIGUSR2}) sigaction(signal, &action, nullptr);
 }
 
+/// Before a world is joined: the rank that the launcher has given this process, or 0.
+int rank_by_environment() {
+  for (const char* name : {"PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"}) {
+    if (const char* rank = std::getenv(name)) return std::atoi(rank);
+  }
+  return 0;
+}
+
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
   char text[32];
@@ -54,9 +65,13 @@ Communicator& enter_world(const CommOptions& options) {
 }
 
 int end_with_error(int exit_code, const std::string& message) {
+  // A mistake that all ranks make is told once: the others give rank 0 a moment to end them.
+  if ((world != nullptr ? world->rank() : rank_by_environment()) > 0) {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+  }
+  if (world != nullptr && world->size() > 1) world->abort(exit_code, message);
   if (!message.empty()) fmt::print(stderr, "metaloom: error: {}\n", message);
   std::fflush(stderr);
-  if (world != nullptr && world->size() > 1) world->abort(exit_code, message);
   return exit_code;
 }
 

@@ -61,6 +61,10 @@ class MetaPrompting final : public Method {
         rng_(ingredients.rng.at("metaprompting")),
         max_length_(max_length_of(ingredients)) {
     read_fields(section, "method", options_);
+    if (options_.eval_rate < 0 && options_.eval_rate != -1) {
+      throw Error(Fault::usage, "a learning rate below 0", "method.eval_rate",
+                  "Give one from 0 on, or -1 for inner_rate.");
+    }
     require_mlm_head(pretrained_);
     frame_.emplace(options_.words, *pretrained_.vocabulary, max_length_, true);
     rule_ = Registry<MetaRule>::make(options_.rule);

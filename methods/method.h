@@ -34,6 +34,9 @@ struct Phase {
   std::string name;
   Half half = Half::all;
   std::vector<std::string> groups;
+  /// The stretch of the run that the learning rate's schedule spans: from update `first` (0-based)
+  /// on, `updates` long; 0: the whole run. A method of several stages gives each its own.
+  std::int64_t first = 0, updates = 0;
 };
 
 /// Where a method delivers outer gradients, one tensor at a time and as early as it can, so that

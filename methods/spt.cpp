@@ -125,10 +125,15 @@ Phase Spt::phase(std::int64_t step) const {
   if (!plan_.searches(step)) {
     Phase retrain{"retrain", Half::all, {"final", "final-undecayed"}};
     if (frame_.soft_tokens() > 0) retrain.groups.push_back("soft");
+    // As a run of its own: layers that were searched and layers that were given train alike.
+    retrain.first = plan_.search_steps();
+    retrain.updates = plan_.steps() - retrain.first;
     return retrain;
   }
-  if (plan_.gates_turn(step)) return {"gates", Half::second, {"gates"}};
-  return {"weights", Half::first, {"search", "search-undecayed"}};
+  Phase search{"weights", Half::first, {"search", "search-undecayed"}};
+  if (plan_.gates_turn(step)) search = {"gates", Half::second, {"gates"}};
+  search.updates = plan_.search_steps();
+  return search;
 }
 
 std::vector<std::string> Spt::trained(const Params& theta, std::int64_t step) const {

@@ -35,12 +35,13 @@ SptPlan::SptPlan(const Table& section, const Ingredients& in) : rng_(in.rng.at("
   read_fields(section, "method", options_, {"name"});
   const Backbone::Geometry geometry = in.pretrained.backbone->geometry();
   positions_ = geometry.layers;
+  steps_ = in.steps;
   generator_ = {geometry.width, options_.bottleneck, options_.phm};
   generator_.check();
   check_layers();
   if (!searches()) return;
   search_steps_ = options_.search_steps > 0 ? options_.search_steps : in.steps / 2;
-  check_steps(in.steps);
+  check_steps();
 }
 
 void SptPlan::check_layers() const {
@@ -67,13 +68,13 @@ void SptPlan::check_layers() const {
   }
 }
 
-void SptPlan::check_steps(std::int64_t steps) const {
-  if (steps > 0 && (search_steps_ < 2 || search_steps_ > steps)) {
+void SptPlan::check_steps() const {
+  if (steps_ > 0 && (search_steps_ < 2 || search_steps_ >= steps_)) {
     throw Error(Fault::usage,
                 fmt::format("a search of {} updates in a run of {}: it takes one for the "
-                            "generators and one for the gates, and cannot outlast the run",
-                            search_steps_, steps),
-                "method.search_steps", "Choose 2 to the number of updates.");
+                            "generators and one for the gates, and leaves some for retraining",
+                            search_steps_, steps_),
+                "method.search_steps", fmt::format("Choose 2 to {}.", steps_ - 1));
   }
 }
 

@@ -38,6 +38,8 @@ class SptPlan {
 
   bool searches() const { return options_.select == "gates"; }
   bool searches(std::int64_t step) const { return step < search_steps_; }
+  std::int64_t search_steps() const { return search_steps_; }
+  std::int64_t steps() const { return steps_; }  // of the run
   /// Whether update `step`, one of the search, trains the gates.
   bool gates_turn(std::int64_t step) const { return step % 2 == 1; }
   std::int64_t draw_index(std::int64_t step) const {
@@ -49,10 +51,10 @@ class SptPlan {
 
  private:
   void check_layers() const;
-  void check_steps(std::int64_t steps) const;
+  void check_steps() const;
 
   SptOptions options_;
-  std::int64_t positions_ = 0, search_steps_ = 0;
+  std::int64_t positions_ = 0, steps_ = 0, search_steps_ = 0;
   GeneratorShape generator_;
   Rng rng_;
 };

@@ -54,7 +54,7 @@ bool run_loop(const LoopParts& run, std::int64_t first_step) {
     }
     // diagnostics: before the fence, so that a checkpoint never outruns the curve
     run.diagnostics.update(step + 1, phase, outcome, verdict.finite ? norm : std::nan(""),
-                           run.optimizer.rate(step, run.steps), run.theta.values());
+                           run.optimizer.rate(phase, step, run.steps), run.theta.values());
     // fence: save, stop
     if (run.fence.pass(verdict)) return false;
   }

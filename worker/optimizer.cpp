@@ -43,9 +43,13 @@ double Optimizer::clip(double norm) const {
   return options_.clip > 0 && norm > options_.clip ? options_.clip / (norm + 1e-12) : 1.0;
 }
 
+double Optimizer::rate(const Phase& phase, std::int64_t step, std::int64_t steps) const {
+  return learning_rate(options_, step - phase.first, phase.updates > 0 ? phase.updates : steps);
+}
+
 void Optimizer::step(const at::Tensor& gradient, const Phase& phase, std::int64_t step,
                      std::int64_t steps) {
-  const double rate = learning_rate(options_, step, steps);
+  const double rate = this->rate(phase, step, steps);
   for (const std::string& name : phase.groups) {
     const ParameterGroup& group = theta_.group(name);
     const at::Tensor slice = theta_.slice(gradient, name);

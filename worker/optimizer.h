@@ -55,9 +55,8 @@ class Optimizer {
   /// One update of the phase's groups. `gradient` is laid out like theta.flat().
   void step(const at::Tensor& gradient, const Phase& phase, std::int64_t step, std::int64_t steps);
 
-  double rate(std::int64_t step, std::int64_t steps) const {
-    return learning_rate(options_, step, steps);
-  }
+  /// The scheduled learning rate of update `step` in its phase.
+  double rate(const Phase& phase, std::int64_t step, std::int64_t steps) const;
 
   /// State by parameter name, for a checkpoint; `load` throws Error{data} where a name is missing.
   Archive save() const;

@@ -45,6 +45,14 @@ std::map<std::string, std::int64_t> Lineage::overlap(std::span<const std::int64_
   return out;
 }
 
+std::vector<std::string> Lineage::entries_of(const std::string& dataset) const {
+  std::vector<std::string> out;
+  for (const auto& [name, rows] : rows_) {
+    if (name.ends_with("/" + dataset)) out.push_back(name);
+  }
+  return out;
+}
+
 Archive Lineage::save() const {
   Archive out;
   for (const auto& [name, rows] : rows_) out.put(name, rows);

@@ -141,6 +141,10 @@ TEST_F(CheckpointTest, ResolvesTheLastStage) {
            fs::copy_options::recursive | fs::copy_options::copy_symlinks);
   EXPECT_EQ(resolve_checkpoint(stages.path()),
             fs::canonical(stages.path() / "10_last/checkpoints/step_00000120"));
+  // Its control, which the folder may list first.
+  fs::rename(stages.path() / "2_spt", stages.path() / "10_last_control");
+  EXPECT_EQ(resolve_checkpoint(stages.path()),
+            fs::canonical(stages.path() / "10_last/checkpoints/step_00000120"));
 }
 
 TEST_F(CheckpointTest, SaysWhatIsThereInstead) {

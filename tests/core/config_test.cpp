@@ -201,6 +201,9 @@ TEST(Config, WhatIsWrittenReadsBackTheSame) {
   EXPECT_EQ(again.init, sample.init);
   EXPECT_TRUE(again.layers.empty());
   EXPECT_EQ(out.to_toml(), back.to_toml());
+  Table beta;
+  beta.set("beta1", 0.9);
+  EXPECT_NE(beta.to_toml().find("beta1 = 0.9\n"), std::string::npos) << beta.to_toml();
 }
 
 TEST(Config, FieldsDescribeThemselves) {

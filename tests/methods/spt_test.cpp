@@ -78,6 +78,9 @@ TEST(Spt, PhasesAlternateAndThenRetrain) {
     EXPECT_EQ(phase.half, phase.name == "weights" ? Half::first
                           : phase.name == "gates" ? Half::second
                                                   : Half::all);
+    // Each of the two has a learning-rate schedule of its own.
+    EXPECT_EQ(phase.first, step < 4 ? 0 : 4);
+    EXPECT_EQ(phase.updates, 4);
   }
 }
 
@@ -191,7 +194,7 @@ TEST(Spt, MistakesAreNamed) {
   EXPECT_ERROR(with("keep", std::int64_t{0})(), Fault::usage, "keep");
   EXPECT_ERROR(with("prompt_rows", std::int64_t{0})(), Fault::usage, "prompt_rows");
   EXPECT_ERROR(with("phm", std::int64_t{3})(), Fault::usage, "3", "16");
-  EXPECT_ERROR(with("search_steps", std::int64_t{9})(), Fault::usage, "search_steps");
+  EXPECT_ERROR(with("search_steps", std::int64_t{8})(), Fault::usage, "search_steps");
   EXPECT_ERROR(with("layers", std::vector<std::int64_t>{0})(), Fault::usage, "listed");
   Table twice;
   twice.set("select", std::string("listed"));
