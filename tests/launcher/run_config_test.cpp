@@ -1,0 +1,76 @@
+#include "launcher/run_config.h"
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "tests/core/expect_error.h"
+#include "tests/core/scratch.h"
+
+namespace metaloom {
+namespace {
+
+constexpr const char* kChain = R"(
+run = "runs/a"
+seed = 3
+[stage.1_first]
+method.name = "muppet"
+[stage.2_second]
+init = "1_first"
+method.name = "metaprompting"
+steps = 7
+)";
+
+class RunConfig : public testing::Test {
+ protected:
+  std::vector<StageConfig> load(const std::string& text,
+                                const std::vector<std::string>& assignments = {}) const {
+    replace_file(folder_.path() / "chain.toml", text);
+    return load_stages(folder_.path() / "chain.toml", assignments);
+  }
+  Scratch folder_;
+};
+
+TEST_F(RunConfig, StagesInheritFromTheTopAndStartFromEachOther) {
+  const auto stages = load(kChain, {"run=runs/b", "stage.2_second.steps=9"});
+  ASSERT_EQ(stages.size(), 2u);
+  EXPECT_EQ(stages[0].run.seed, 3);
+  EXPECT_EQ(stages[1].run.seed, 3);
+  EXPECT_EQ(stages[1].run.steps, 9);
+  EXPECT_EQ(stages[0].init_stage, "");
+  EXPECT_EQ(stages[1].init_stage, "1_first");
+  EXPECT_EQ(stages[1].run.init, "runs/b/1_first");
+}
+
+TEST_F(RunConfig, MistakesInStagesAreNamed) {
+  const std::string chain = kChain;
+  EXPECT_ERROR(load(chain + "comm.backend = \"local\"\n"), Fault::usage, "comm", "top of the file");
+  EXPECT_ERROR(load(chain + "run = \"elsewhere\"\n"), Fault::usage, "run", "top of the file");
+  EXPECT_ERROR(load(chain, {"stage.1_first.init=2_second"}), Fault::usage, "1_first", "runs later");
+  EXPECT_ERROR(load(chain, {"stage.1_first.method.name=mupet"}), Fault::usage, "mupet", "muppet");
+}
+
+TEST_F(RunConfig, OneStageOrAListOfThem) {
+  const auto chain = load(kChain);
+  EXPECT_ERROR(the_only(chain, "runs/a"), Fault::usage, "several", "1_first, 2_second");
+  const auto one = load("method.name = \"muppet\"\n");
+  EXPECT_EQ(the_only(one, "runs/a").name, "muppet");
+}
+
+TEST_F(RunConfig, WhatMakesARunAnother) {
+  const auto resolved = [&](const std::vector<std::string>& assignments) {
+    return load(kChain, assignments)[1].resolved(Table());
+  };
+  const Table first = resolved({});
+  EXPECT_EQ(first_difference(first, first), "");
+  // The same run elsewhere, or its folder spelled in another way.
+  EXPECT_EQ(first_difference(resolved({"run=moved/a"}), first), "");
+  const std::string whole = (std::filesystem::current_path() / "runs/a").string();
+  EXPECT_EQ(first_difference(resolved({"run=" + whole}), first), "");
+  EXPECT_EQ(first_difference(resolved({"comm.threads=2", "checkpoint.every=3"}), first), "");
+  EXPECT_NE(first_difference(resolved({"stage.2_second.init=runs/other"}), first), "");
+  EXPECT_NE(first_difference(resolved({"seed=4"}), first), "");
+}
+
+}  // namespace
+}  // namespace metaloom
