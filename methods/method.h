@@ -59,6 +59,13 @@ struct TaskOutcome {
   std::map<std::string, double> metrics;  // "accuracy", ...
 };
 
+/// What one task's evaluation gives.
+struct Evaluation {
+  std::map<std::string, double> means;  // by name, over "count" things
+  std::string right;  // per query row '1' or '0'; empty where rows are not what is counted
+  bool operator==(const Evaluation&) const = default;
+};
+
 /// The update a pack belongs to, or the update after which something is evaluated. `rng` is keyed
 /// by the step; key it further by task and site.
 struct StepContext {
@@ -109,10 +116,10 @@ class Method {
   /// with phases which of its nets to ask. Throws Error{usage} where the method is no classifier.
   virtual at::Tensor scores(const Params& theta, const Task& task,
                             const StepContext& context) const = 0;
-  /// What evaluation reports of one task: means by name over "count" things. The default adapts,
-  /// scores the query rows and gives "accuracy", "loss" (nats, unscaled) and their "count".
-  virtual std::map<std::string, double> evaluate(const Params& theta, const Task& task,
-                                                 const StepContext& context) const;
+  /// What evaluation reports of one task. The default adapts, scores the query rows and gives
+  /// "accuracy", "loss" (nats, unscaled) and their "count".
+  virtual Evaluation evaluate(const Params& theta, const Task& task,
+                              const StepContext& context) const;
 
   /// Named series of numbers worth watching (the gates of a search, ...), written to metrics.
   virtual std::map<std::string, std::vector<double>> watch(const Params& theta) const;

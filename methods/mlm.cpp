@@ -69,8 +69,8 @@ class Mlm final : public Method {
     throw Error(Fault::usage, "a masked language model tells no classes apart", "method mlm",
                 "Train a classifier from its checkpoint: method = \"muppet\" or \"spt\".");
   }
-  std::map<std::string, double> evaluate(const Params& theta, const Task& task,
-                                         const StepContext& context) const override;
+  Evaluation evaluate(const Params& theta, const Task& task,
+                      const StepContext& context) const override;
   Params model(const Params& theta) const override { return overlaid(pretrained_.weights, theta); }
   Cost cost(const std::vector<TaskShape>& pack) const override;
   Batch batch(const std::vector<Task>& pack, bool support) const override;
@@ -203,15 +203,15 @@ std::vector<TaskOutcome> Mlm::gradients(const Params& theta, const std::vector<T
 
 /// "accuracy" and "loss" at hidden positions, "count" of them. The same pieces are hidden at every
 /// step, so that evaluations can be compared.
-std::map<std::string, double> Mlm::evaluate(const Params& theta, const Task& task,
-                                            const StepContext&) const {
+Evaluation Mlm::evaluate(const Params& theta, const Task& task, const StepContext&) const {
   const c10::NoGradGuard no_grad;
   const StepContext any_step{0, 0, rng_.at("evaluation")};
   const Hidden rows = hidden(task, any_step.of(task.id));
   const at::Tensor logits = logits_MV(theta, rows, nullptr);
-  return {{"accuracy", accuracy_of(logits, rows.piece_M)},
-          {"loss", at::cross_entropy_loss(logits, rows.piece_M).item<double>()},
-          {"count", static_cast<double>(rows.piece_M.size(0))}};
+  return {.means = {{"accuracy", accuracy_of(logits, rows.piece_M)},
+                    {"loss", at::cross_entropy_loss(logits, rows.piece_M).item<double>()},
+                    {"count", static_cast<double>(rows.piece_M.size(0))}},
+          .right = ""};
 }
 
 Cost Mlm::cost(const std::vector<TaskShape>& pack) const {

@@ -119,8 +119,8 @@ void Diagnostics::score(const Params& theta, std::int64_t step, const std::strin
         {"standard_error", score.standard_error},
         {"loss", score.loss},
         {"n", score.n},
-        {"values",
-         score.values}}.dump());
+        {"values", score.values},
+        {"right", score.right}}.dump());
   }
 }
 

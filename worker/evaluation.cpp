@@ -11,6 +11,7 @@ namespace {
 struct TaskScore {
   double accuracy = 0, loss = 0;
   std::int64_t rows = 0;
+  std::string right;
 };
 
 /// Standard error of a mean of `values`.
@@ -32,6 +33,7 @@ Score summarise(const DatasetInfo& dataset, const std::vector<TaskScore>& tasks)
     score.loss += weight * task.loss;
     total += weight;
     if (episodes) score.values.push_back(task.accuracy);
+    if (!episodes) score.right += task.right;
   }
   if (total > 0) score.value /= total, score.loss /= total;
   score.n = static_cast<std::int64_t>(total);
@@ -69,8 +71,9 @@ std::vector<Score> evaluate(Communicator& comm, const Method& method, const Para
   Json mine = Json::array();
   for (std::size_t i = comm.rank(); i < ids.size(); i += comm.size()) {
     const Task task = mix.draw(ids[i]);
-    const auto metrics = method.evaluate(theta, task, context);
-    mine.push_back({i, metrics.at("accuracy"), metrics.at("loss"), metrics.at("count")});
+    const Evaluation one = method.evaluate(theta, task, context);
+    mine.push_back(
+        {i, one.means.at("accuracy"), one.means.at("loss"), one.means.at("count"), one.right});
   }
   std::vector<TaskScore> scores(ids.size());
   for (const std::string& text : comm.all_gather(mine.dump())) {
@@ -79,7 +82,8 @@ std::vector<Score> evaluate(Communicator& comm, const Method& method, const Para
         return value.is_number() ? value.get<double>() : std::nan("");
       };
       scores.at(entry[0].get<std::size_t>()) = {number(entry[1]), number(entry[2]),
-                                                entry[3].get<std::int64_t>()};
+                                                entry[3].get<std::int64_t>(),
+                                                entry[4].get<std::string>()};
     }
   }
   std::vector<Score> out;

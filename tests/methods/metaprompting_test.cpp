@@ -38,7 +38,7 @@ Params gradient_of(const Method& method, const Params& theta, const std::vector<
 /// The outer objective by the way that evaluation takes: adapt, then score the query rows.
 double objective(const Method& method, const Params& theta, const std::vector<Task>& pack) {
   double sum = 0;
-  for (const Task& task : pack) sum += method.evaluate(theta, task, {}).at("loss");
+  for (const Task& task : pack) sum += method.evaluate(theta, task, {}).means.at("loss");
   return sum;
 }
 

@@ -80,13 +80,19 @@ TEST_P(MethodLaws, EvaluationAndGradientsLeaveThetaAlone) {
     const Params theta = method.initial(), before = copied(theta);
     const Params frozen = copied(world.pretrained.weights);
     for (const Task& task : world.tasks) {
-      const auto means = method.evaluate(theta, task, context_of(3));
+      const Evaluation evaluation = method.evaluate(theta, task, context_of(3));
+      const auto& means = evaluation.means;
       for (const char* name : {"accuracy", "loss", "count"}) {
         ASSERT_TRUE(means.contains(name)) << name;
         EXPECT_TRUE(std::isfinite(means.at(name))) << name;
       }
       EXPECT_GT(means.at("count"), 0);
-      EXPECT_EQ(means, method.evaluate(theta, task, context_of(3)));
+      EXPECT_EQ(evaluation, method.evaluate(theta, task, context_of(3)));
+      if (!evaluation.right.empty()) {
+        EXPECT_EQ(evaluation.right.size(), task.query.size());
+        const auto right = std::count(evaluation.right.begin(), evaluation.right.end(), '1');
+        EXPECT_NEAR(means.at("accuracy"), double(right) / double(task.query.size()), 1e-12);
+      }
       deliver(method, theta, {task}, 0);
       deliver(method, theta, {task}, 1);
     }

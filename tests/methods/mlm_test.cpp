@@ -70,13 +70,13 @@ TEST(Mlm, AModelWithoutAHeadGetsOneThatLearns) {
   const auto method = make(world, section);
   Params theta = method->initial();
   EXPECT_TRUE(theta.contains("model.cls.predictions.transform.dense.weight"));
-  const double before = method->evaluate(theta, world.tasks[0], {}).at("loss");
+  const double before = method->evaluate(theta, world.tasks[0], {}).means.at("loss");
   for (std::int64_t step = 0; step < 40; ++step) {
     CapturedGradients sink;
     method->gradients(theta, world.tasks, {step, 40, Rng(5).at({step})}, sink);
     theta = axpy(-0.02, sink.sums, theta);
   }
-  EXPECT_LT(method->evaluate(theta, world.tasks[0], {}).at("loss"), before - 0.3);
+  EXPECT_LT(method->evaluate(theta, world.tasks[0], {}).means.at("loss"), before - 0.3);
 }
 
 TEST(Mlm, ItTellsNoClassesApart) {

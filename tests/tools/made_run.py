@@ -45,9 +45,9 @@ class MadeStage:
                       tasks={name: {"loss": loss, "accuracy": accuracy}}, **more)
         return self
 
-    def rows(self, condition, dataset, value, n=500, step=0, split="validation", final=False):
+    def rows(self, condition, dataset, value, n=500, step=0, split="validation", final=False, right=""):
         self.line("evaluation", step, final=final, name=split, condition=condition, dataset=dataset, metric="accuracy",
-                  value=value, standard_error=(value * (1 - value) / n) ** 0.5, loss=1.0, n=n, values=[])
+                  value=value, standard_error=(value * (1 - value) / n) ** 0.5, loss=1.0, n=n, values=[], right=right)
         return self
 
     def episodes(self, condition, dataset, values, step=0, split="test", final=False):

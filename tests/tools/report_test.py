@@ -107,6 +107,17 @@ class Report(scratch.ScratchTest):
         self.assertAlmostEqual(row.gain, statistics.fmean(differences), 12)
         self.assertAlmostEqual(row.high - row.gain, half, 6)
 
+    def test_rows_are_compared_row_by_row(self):
+        before, after = "01" * 50 + "0" * 100, "01" * 50 + "1" * 10 + "0" * 90  # ten rows gained, none lost
+        MadeStage(self.folder / "run" / "1_muppet", "1_muppet", "muppet").updates(sets=("moods",)).rows(
+            "before", "moods", 0.25, 200, right=before).rows(
+            "after", "moods", 0.30, 200, step=60, final=True, right=after).write()
+        row = self.rows_of(self.folder / "run", "1_muppet")["moods"]
+        self.assertTrue(row.paired)
+        self.assertAlmostEqual(row.gain, 0.05, 12)
+        # Agresti and Min 2005: 10.5 and 0.5 discordant rows of 202.
+        self.assertAlmostEqual(row.high - row.gain, 1.959964 * (11 - 10**2 / 202) ** 0.5 / 202, 6)
+
     def test_another_seed_or_another_draw_is_not_paired(self):
         for name, seed in (("2_meta", 1), ("2_meta_other", 2)):
             MadeStage(self.folder / "run" / name, name, "metaprompting", seed=seed).updates(sets=("few",)).episodes(
@@ -185,13 +196,15 @@ class Intervals(unittest.TestCase):
 
     def test_intervals_cover_the_truth_in_19_of_20_cases(self):
         lot = random.Random(3)
-        share = [0, 0]
+        share = [0, 0, 0]
         for _ in range(2000):
             a, b = (sum(lot.random() < p for _ in range(60)) / 60 for p in (0.7, 0.8))
             low, high = intervals.share_difference(a, 60, b, 60)
             share[0] += low <= 0.1 <= high
             _, low, high = intervals.mean_interval([lot.gauss(0.1, 1) for _ in range(8)])
             share[1] += low <= 0.1 <= high
+            _, low, high = intervals.paired_shares(lot.choices([1, 0, -1], [0.15, 0.8, 0.05], k=200))
+            share[2] += low <= 0.1 <= high
         for hits in share:
             self.assertAlmostEqual(hits / 2000, 0.95, delta=0.015)
 

@@ -3,7 +3,7 @@
 Within a stage: the scores before the first update against those after the last. Across stages: a stage against its
 controls. A control runs the same method, is scored on the same data and is called like the stage with a suffix:
 2_metaprompting and 2_metaprompting_plain. Episodes are drawn by the seed, so the same seed and data mean the same
-episodes in the same order: their differences are paired. Data sets of rows have no per-row scores: unpaired.
+episodes and rows in the same order: their differences are paired.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ class Comparison:
     n: int
     paired: bool
     episodes: bool  # scores are means over episodes, else shares of rows
-    differences: list = dataclasses.field(default_factory=list)  # per episode, where paired
+    differences: list = dataclasses.field(default_factory=list)  # per episode or row, where paired
     label: str = ""  # stands for the data set where a row is about something else
 
     @property
@@ -87,6 +87,10 @@ def compare(a, b, same_draw, label=""):
         row.paired = True
         row.differences = [y - x for x, y in zip(a["values"], b["values"])]
         _, row.low, row.high = intervals.mean_interval(row.differences)
+    elif same_draw and len(a["right"]) == len(b["right"]) > 0:
+        row.paired = True
+        row.differences = [int(y) - int(x) for x, y in zip(a["right"], b["right"])]
+        _, row.low, row.high = intervals.paired_shares(row.differences)
     elif a["values"] and b["values"]:
         _, row.low, row.high = intervals.welch_interval(a["values"], b["values"])
     else:
@@ -96,14 +100,18 @@ def compare(a, b, same_draw, label=""):
 
 def mean_row(rows):
     """The mean over data sets of rows, as one more comparison."""
-    terms = [(row.a, row.n, row.b, row.n) for row in rows]
-    _, low, high = intervals.mean_of_differences(terms)
     count = len(rows)
+    paired = all(row.paired for row in rows)
+    if paired:
+        half = math.sqrt(sum(((row.high - row.low) / 2) ** 2 for row in rows)) / count
+        low, high = (sum(row.gain for row in rows) / count + side * half for side in (-1, 1))
+    else:
+        _, low, high = intervals.mean_of_differences([(row.a, row.n, row.b, row.n) for row in rows])
     return Comparison(dataset="", split=rows[0].split, metric=rows[0].metric, a=sum(r.a for r in rows) / count,
                       b=sum(r.b for r in rows) / count,
                       a_error=math.sqrt(sum(r.a_error**2 for r in rows)) / count,
                       b_error=math.sqrt(sum(r.b_error**2 for r in rows)) / count, low=low, high=high,
-                      n=sum(r.n for r in rows), paired=False, episodes=False,
+                      n=sum(r.n for r in rows), paired=paired, episodes=False,
                       label=f"mean of {count} data sets")
 
 

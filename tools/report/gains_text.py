@@ -5,7 +5,7 @@ import math
 from tools.report.comparisons import OPEN
 
 NOTE = ("Accuracy in %, gain in points with its 95 % interval. An interval that holds 0 shows no difference: there is\n"
-        "none, or it is too small for n. Paired: over the same episodes. Rows: two independent shares of n rows.")
+        "none, or it is too small for n. Paired: over the same episodes or rows.")
 
 
 def percent(value):
@@ -21,7 +21,7 @@ def interval(row):
 
 
 def counted(row):
-    return f"{row.n} {'rows' if not row.episodes else 'episodes, paired' if row.paired else 'episodes'}"
+    return f"{row.n} {'episodes' if row.episodes else 'rows'}{', paired' if row.paired else ''}"
 
 
 def row_name(row):

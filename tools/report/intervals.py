@@ -45,6 +45,17 @@ def share_difference(a, n_a, b, n_b):
     return (b - a - math.hypot(b - low_b, high_a - a), b - a + math.hypot(high_b - b, a - low_a))
 
 
+def paired_shares(differences):
+    """(mean, low, high) of b - a over the same rows; each difference is -1, 0 or 1.
+
+    One half of a row is added to each way of being discordant (Agresti and Min 2005), so that no change keeps an error.
+    """
+    n, up, down = len(differences), differences.count(1) + 0.5, differences.count(-1) + 0.5
+    mean, moved = statistics.fmean(differences), n + 2
+    half = Z * math.sqrt((up + down) / moved - ((up - down) / moved) ** 2) / math.sqrt(moved)
+    return mean, mean - half, mean + half
+
+
 def mean_of_differences(rows):
     """(mean, low, high) of the differences b - a over data sets; rows: (a, n_a, b, n_b), each of independent rows.
 
