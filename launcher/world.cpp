@@ -65,9 +65,13 @@ Communicator& enter_world(const CommOptions& options) {
 }
 
 int end_with_error(int exit_code, const std::string& message) {
-  // A mistake that all ranks make is told once: the others give rank 0 a moment to end them.
+  // A mistake that all ranks make is told once: the others give rank 0 the time to end them all,
+  // which mpirun announces with a TERM.
   if ((world != nullptr ? world->rank() : rank_by_environment()) > 0) {
-    std::this_thread::sleep_for(std::chrono::seconds(1));
+    for (int tenth = 0; tenth < 50; ++tenth) {
+      if (told_to_stop()) _exit(exit_code);
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
   }
   if (world != nullptr && world->size() > 1) world->abort(exit_code, message);
   if (!message.empty()) fmt::print(stderr, "metaloom: error: {}\n", message);
