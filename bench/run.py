@@ -1,6 +1,6 @@
 """Our speed against PyTorch and transformers on the same work, in turns, in processes that stay alive (A B A B A).
 
-usage: python -m bench.run [--build build] [--only CASE ...] [--threads N] [--rounds 5] [--seconds 4] [--out FILE.json]
+usage: python -m bench.run [--build build] [--only CASE ...] [--threads N] [--rounds 5] [--seconds 4] [--busy] [--out F.json]
 
 Same weights, token ids, threads; the losses of the first iteration must agree to 1e-4 before anything is timed. The
 ratio is the peer's time over ours, per round against our turns before and after it; above 1 we are faster.
@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 from bench.work import CASES, MAX_LENGTH
-from tools.failure import Failure, run
+from tools.failure import Arguments, Failure, run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODEL = ROOT / ".cache" / "models" / "minilm-mlm.h5"
@@ -136,7 +136,7 @@ def machine(options):
     import transformers
 
     return {"processor": model, "cores": os.cpu_count(), "threads": options.threads, "torch": torch.__version__,
-            "transformers": transformers.__version__, "load": os.getloadavg()[0]}
+            "transformers": transformers.__version__, "load": os.getloadavg()[0], "busy": options.busy}
 
 
 def measured_limit(options, folder):
@@ -157,7 +157,9 @@ def bench(options, folder):
           f"fp32 matmul {about['matmul_gflops']:.0f} GFLOP/s; load {about['load']:.1f}")
     if about["matmul_gflops"] < LEAST_GFLOPS * options.threads and not options.busy:
         raise Failure(f"a matmul runs at {about['matmul_gflops']:.0f} GFLOP/s only: something else is using the machine",
-                      "bench", f"Wait until it is idle; --busy goes on all the same and says so")
+                      "bench", "Wait until it is idle; --busy goes on all the same and says so")
+    if options.busy:
+        print("taken with --busy: other work may have shared the machine, which slows both sides and widens the quartiles")
     print(HEADING)
     rows = [row for case in options.only or CASES for row in bench_case(case, options, folder)]
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -166,14 +168,14 @@ def bench(options, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Arguments(prog="python -m bench.run", description=__doc__,
+                       formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     parser.add_argument("--only", nargs="+", choices=list(CASES), metavar="CASE")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4, help="of one turn")
-    parser.add_argument("--busy", action="store_true", help="go on although the machine is busy")
+    parser.add_argument("--busy", action="store_true", help="go on although the machine is busy; the table and the JSON file say so")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "runs" / "bench" / "bench.json")
     options = parser.parse_args()
     options.build = options.build.resolve()

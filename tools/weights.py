@@ -23,6 +23,8 @@ def read_json_file(path):
             raise Failure("not UTF-8 text", path, "Fetch the file again") from None
         except json.JSONDecodeError as error:
             raise Failure(f"not JSON: {error.msg}", f"{path}, line {error.lineno}", "Fetch the file again") from None
+        except (ValueError, RecursionError) as error:  # an endless number, endless nesting
+            raise Failure(f"not JSON: {error}", path, "Fetch the file again") from None
 
 
 def read_config(folder):
@@ -91,7 +93,10 @@ def load_tensors(folder):
         return load_safetensors(folder / "model.safetensors")
     index = folder / "model.safetensors.index.json"
     if index.exists():
-        shards = read_json_file(index).get("weight_map", {})
+        content = read_json_file(index)
+        shards = content.get("weight_map") if isinstance(content, dict) else None
+        if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
+            raise Failure("not an object whose weight_map names a file for each tensor", index, "Fetch the index again")
         tensors = {}
         for shard in sorted(set(shards.values())):
             tensors |= load_safetensors(folder / shard)
@@ -130,7 +135,8 @@ def load_pickled(path):
                       path, "Save the model again with save_pretrained(..., safe_serialization=True)") from None
     except (RuntimeError, EOFError, zipfile.BadZipFile):
         raise Failure("the weight file is truncated or damaged", path, "Fetch it again") from None
-    if not isinstance(tensors, dict) or not all(hasattr(value, "dtype") for value in tensors.values()):
+    if not isinstance(tensors, dict) or not all(isinstance(name, str) and hasattr(value, "dtype")
+                                               for name, value in tensors.items()):
         raise Failure("not a dictionary of tensors", path, "Save the model again with save_pretrained") from None
     return tensors
 

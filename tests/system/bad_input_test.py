@@ -1,6 +1,7 @@
 """Every kind of bad input ends with one clear error (what, where, cure), the documented exit code, and no partial file."""
 
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -9,7 +10,9 @@ import unittest
 import h5py
 import numpy
 
-from tests.system.program import ENVIRONMENT, PROGRAM, ROOT, Workplace, missing
+from tests.system.program import ROOT, Workplace, missing
+from tools.archive import get_json, put_text
+from tools.data.store import file_digest, manifest_path
 
 USAGE, DATA, NO_CHECKPOINT, TEMPORARY = 2, 3, 4, 75
 EPISODES = ["method.name=metaprompting", 'data.datasets=["intents"]', "data.ways=3"]
@@ -18,6 +21,14 @@ EPISODES = ["method.name=metaprompting", 'data.datasets=["intents"]', "data.ways
 def only_stage(*words):
     """A run of one stage with defaults that fit the tiny model."""
     return ["steps=1", "data.max_length=24", "evaluate.before=false", "evaluate.batches=1", "evaluate.episodes=1", *words]
+
+
+def change_meta(file, change):
+    """Lets `change` alter what the `meta` of an archive or store says."""
+    meta = get_json(file, "meta")
+    change(meta)
+    del file["meta"]
+    put_text(file, "meta", json.dumps(meta))
 
 
 class BadInput(unittest.TestCase):
@@ -38,9 +49,11 @@ class BadInput(unittest.TestCase):
                 f"model.weights={model or self.place.model}", f"data.root={stores or self.place.stores}",
                 *only_stage(*words)]
 
-    def check(self, code, pieces, *words):
+    def check(self, code, pieces, *words, **variables):
         """The program fails with `code`, and its one error line holds all `pieces`."""
-        output = self.place.metaloom(*words, code=code)
+        self.check_output(self.place.metaloom(*words, code=code, **variables), pieces)
+
+    def check_output(self, output, pieces):
         lines = [line for line in output.splitlines() if "error:" in line]
         self.assertEqual(1, len(lines), output)
         self.assertNotIn("Traceback", output)
@@ -61,6 +74,17 @@ class BadInput(unittest.TestCase):
     def copied_stores(self, name):
         folder = self.folder / name
         shutil.copytree(self.place.stores, folder)
+        return folder
+
+    def changed_store(self, name, dataset, change):
+        """Copied stores in which `change(file)` has altered one; its manifest says that it is whole."""
+        folder = self.copied_stores(name)
+        path = folder / f"{dataset}.h5"
+        with h5py.File(path, "r+") as file:
+            change(file)
+        manifest = json.loads(manifest_path(path).read_text())
+        manifest |= {"bytes": os.path.getsize(path), "xxh3_64": file_digest(path)}
+        manifest_path(path).write_text(json.dumps(manifest))
         return folder
 
     # --- command line and configuration ---
@@ -101,6 +125,14 @@ class BadInput(unittest.TestCase):
             with self.subTest(words=words):
                 self.check(USAGE, pieces, *self.train(*words))
 
+    def test_an_error_of_all_ranks_is_said_once(self):
+        """Was said by every rank."""
+        words = self.train("method.name=muppet", 'data.datasets=["moods"]', "setps=3")
+        process = self.place.start(2, words)
+        output, _ = process.communicate(timeout=120)
+        self.assertEqual(USAGE, process.returncode, output)
+        self.check_output(output, ("setps", '"steps"'))
+
     def tearDown(self):
         self.assertFalse((self.folder / "bad").exists(), "what is refused leaves no run folder")
 
@@ -122,6 +154,8 @@ class BadInput(unittest.TestCase):
             (("nan.h5", "query"), self.copied_model("nan", spoil)),
             (("lacking.h5", "word_embeddings"),
              self.copied_model("lacking", lambda file: file.__delitem__("parameters/embeddings.word_embeddings.weight"))),
+            (("moods", "tokenizer"), self.copied_model("other-words", lambda file: change_meta(
+                file, lambda meta: meta.update(tokenizer_digest="0" * 64)))),
         ]
         for pieces, model in cases:
             with self.subTest(model=model.name):
@@ -143,9 +177,27 @@ class BadInput(unittest.TestCase):
         for pieces, words in [
             (("intents", "ways"), [*EPISODES, "data.ways=40"]),
             (("intents",), [*EPISODES, "data.shots=50"]),
+            (("intents", "split validation", "5 classes", "6"), [*EPISODES[:-1], "data.ways=6", "evaluate.split=validation"]),
         ]:
             with self.subTest(words=words):
                 self.check(DATA, pieces, *self.train(*words))
+
+    def test_labels_that_mean_nothing(self):
+        """Stores of another program: whole by their digests, wrong inside."""
+        def outside(file):
+            file["train/labels"][0] = 99
+
+        def silent(meta):
+            meta["label_words"][0] = []
+
+        for name, pieces, change in [
+            ("outside", ("intents.h5", "row 0", "label 99", "none of the 16"), outside),
+            ("wordless", ("intents", "order pizza", "no word", "label_words"), lambda file: change_meta(file, silent)),
+            ("unnamed", ("intents.h5", "16 labels", "words for 0"),
+             lambda file: change_meta(file, lambda meta: meta.update(label_words=[]))),
+        ]:
+            with self.subTest(name):
+                self.check(DATA, pieces, *self.train(*EPISODES, stores=self.changed_store(name, "intents", change)))
 
     def test_user_files(self):
         run = self.place.chain("chain")
@@ -170,6 +222,8 @@ class BadInput(unittest.TestCase):
                    f"data={self.written(good)}")
         self.check(USAGE, ("adapt",), "predict", stage, f"data={self.written(good)}")
         self.check(USAGE, ("another configuration", "steps"), *run, "steps=7")
+        other = shutil.copy(self.place.model, self.folder / "other.h5")
+        self.check(USAGE, ("another configuration", "weights", "other.h5"), *run, f"model.weights={other}")
 
     def written(self, rows):
         path = self.folder / "good.jsonl"
@@ -220,12 +274,14 @@ class BadInput(unittest.TestCase):
             subprocess.run(["umount", str(mount)], check=True)
 
     def test_srun_without_pmix(self):
-        done = subprocess.run([str(PROGRAM), *map(str, self.train("method.name=muppet", 'data.datasets=["moods"]',
-                                                                  "comm.backend=mpi"))],
-                              cwd=ROOT, env={**ENVIRONMENT, "SLURM_NTASKS": "8", "SLURM_PROCID": "3"}, text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
-        self.assertEqual(USAGE, done.returncode, done.stdout)
-        self.assertIn("--mpi=pmix", done.stdout)
+        self.check(USAGE, ("--mpi=pmix",), *self.train("method.name=muppet", 'data.datasets=["moods"]', "comm.backend=mpi"),
+                   SLURM_NTASKS="8", SLURM_PROCID="3")
+
+    def test_one_process_needs_no_mpirun(self):
+        words = [word for word in self.train("method.name=muppet", 'data.datasets=["moods"]')
+                 if not str(word).startswith("run=")]
+        self.place.metaloom(*words, f"run={self.folder / 'alone'}", PATH="/nowhere")
+        self.assertTrue((self.folder / "alone" / "result.json").exists())
 
     def test_nccl_without_a_gpu(self):
         if pathlib.Path("/dev/nvidia0").exists():

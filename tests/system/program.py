@@ -38,9 +38,9 @@ class Workplace:
     def close(self):
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def metaloom(self, *words, code=0):
-        """Runs a verb in one process; returns what it printed."""
-        done = subprocess.run([str(PROGRAM), *map(str, words)], cwd=ROOT, env=ENVIRONMENT, text=True, timeout=300,
+    def metaloom(self, *words, code=0, **variables):
+        """Runs a verb in one process, with those environment variables; returns what it printed."""
+        done = subprocess.run([str(PROGRAM), *map(str, words)], cwd=ROOT, env=ENVIRONMENT | variables, text=True, timeout=300,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode != code:
             raise AssertionError(f"metaloom {' '.join(map(str, words))}: exit code {done.returncode}, not {code}\n"

@@ -10,10 +10,16 @@ import unittest
 
 from scratch import CLASSIFICATION, FILES, ROOT, ROWS, TOKENIZER, StoreScratch, call, data_program
 
+from tools.data.description import DatasetSpec
+from tools.data.families import read_multiple_choice
+from tools.data.rows import FileTable
+from tools.failure import Failure
+
 GOOD = {"text": "fine", "label": "calm"}
 CHOICE = {"context": "pick", "choices": ["x", "y"], "answer": 0}
 TRAIN = CLASSIFICATION + 'train = "bad.jsonl"\n'
 CHOICES = '[datasets.mc]\nfamily = "multiple_choice"\ntrain = "bad.jsonl"\n'
+NAMED = CHOICES + 'choice_names = "names"\n'
 EPISODES = '[datasets.few]\nfamily = "episodes"\ndata = "bad.jsonl"\nsplits = "splits.json"\n'
 SPLITS = '{"train": ["a"], "validation": ["b"], "test": ["c"]}'
 ABC = [{"text": f"text {label}", "label": label} for label in "abc"]
@@ -50,6 +56,10 @@ DATA = {
     "too few choices": (CHOICES, [CHOICE, CHOICE | {"choices": ["x"]}], None, ["1 choice", "line 2"]),
     "an answer that is no choice": (CHOICES, [CHOICE, CHOICE | {"answer": 2}], None, ["answer 2", "line 2", "0 .. 1"]),
     "choices that are no list": (CHOICES, [CHOICE | {"choices": "x"}], None, ["not a list of texts", "line 1"]),
+    "choice names that are null": (NAMED, [CHOICE | {"names": None}], None, ["'names' is not a list of 2", "line 1"]),
+    "choice names that are a number": (NAMED, [CHOICE | {"names": 7}], None, ["'names' is not a list of 2", "line 1"]),
+    "more choice names than choices": (NAMED, [CHOICE | {"names": ["A", "B", "C"], "answer": "C"}], None,
+                                       ["'names' is not a list of 2 names", "line 1", "as many names as choices"]),
     "a choice of zero tokens": (CHOICES, [CHOICE | {"choices": ["x", " "]}], None, ["zero tokens", "line 1"]),
     "a class in two splits": (EPISODES, ABC, '{"train": ["a"], "test": ["b", "a"], "validation": ["c"]}',
                               ["class 'a' is in train and in test", "splits.json"]),
@@ -60,6 +70,7 @@ DATA = {
                              ["a text of test is also in train", "line 1", "line 4"]),
     "splits that are no splits": (EPISODES, ABC, '{"train": "a"}', ["class lists by split", "splits.json"]),
     "splits that are no JSON": (EPISODES, ABC, "{", ["not JSON", "splits.json"]),
+    "splits without an end": (EPISODES, ABC, "[" * 100_000, ["not JSON", "splits.json"]),
 }
 
 # what is wrong: (description, parts of the message)
@@ -105,6 +116,13 @@ class ErrorsTest(StoreScratch):
         self.assert_one_clear_error(self.prepare(CLASSIFICATION + FILES, "--jobs", "0"), 2, "--jobs is 0")
         self.assert_one_clear_error(call(data_program, "preprae"), 2, "preprae")
         self.assert_one_clear_error(call(data_program, "prepare", self.folder / "no.toml", "--out", self.out), 3, "no.toml")
+
+    def test_a_class_number_without_a_name(self):
+        """Was an IndexError: the class numbers of a folder of `datasets` may lie beyond its names."""
+        table = FileTable(self.folder / "hub.jsonl")
+        for answer in (2, -1):
+            with self.assertRaisesRegex(Failure, f"class number {answer} is outside 0 .. 1 .*line 7"):
+                read_multiple_choice(DatasetSpec("mc", "multiple_choice"), table, 7, CHOICE | {"answer": answer}, ["A", "B"])
 
     def test_bad_files(self):
         self.write("train.csv", 'text,label\n"fine","calm"\n"broken,"calm"\n')

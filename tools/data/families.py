@@ -56,24 +56,23 @@ def read_multiple_choice(spec, table, number, row, names):
     choices = read_choices(spec, table, number, row)
     answer = column(row, spec.answer, table, number)
     if spec.choice_names:
-        options = [str(name) for name in column(row, spec.choice_names, table, number)]
+        options = read_list(row, spec.choice_names, table, number)
+        if not isinstance(options, list) or len(options) != len(choices):
+            raise Failure(f"'{spec.choice_names}' is not a list of {len(choices)} names, one for each choice",
+                          table.where(number), "Give as many names as choices")
+        options = [str(name) for name in options]
         if str(answer) not in options:
             raise Failure(f"the answer {answer!r} names no choice", table.where(number), did_you_mean(answer, options))
         return [context, *choices], options.index(str(answer))
-    if names is not None and isinstance(answer, int) and answer >= 0:
-        answer = names[answer]
+    if names is not None and isinstance(answer, int):
+        answer = label_name(answer, table, number, names)
     return [context, *choices], answer_index(answer, len(choices), table, number)
 
 
 def read_choices(spec, table, number, row):
     if isinstance(spec.choices, tuple):
         return [plain_text(row, name, table, number) for name in spec.choices]
-    choices = column(row, spec.choices, table, number)
-    if isinstance(choices, str) and choices.lstrip().startswith("["):  # a JSON list in a CSV field
-        try:
-            choices = json.loads(choices)
-        except json.JSONDecodeError:
-            pass
+    choices = read_list(row, spec.choices, table, number)
     if not isinstance(choices, list) or not all(isinstance(choice, str) for choice in choices):
         raise Failure(f"'{spec.choices}' is not a list of texts", table.where(number),
                       'Give ["...", "..."], or name one column for each choice: choices = ["a", "b"]')
@@ -81,6 +80,17 @@ def read_choices(spec, table, number, row):
         raise Failure(f"{len(choices)} choice{'s' * (len(choices) != 1)}", table.where(number),
                       "Give at least two choices")
     return [whole(choice, table, number) for choice in choices]
+
+
+def read_list(row, name, table, number):
+    """The column's list; or whatever else it holds, for the caller to refuse."""
+    value = column(row, name, table, number)
+    if isinstance(value, str) and value.lstrip().startswith("["):  # a JSON list in a CSV field
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            pass
+    return value
 
 
 def answer_index(answer, count, table, number):
