@@ -74,7 +74,10 @@ int run_python(const std::string& module, const std::vector<std::string>& words,
 void require_python(const std::string& module, const std::vector<std::string>& words) {
   const int code = run_python(module, words, /*as_step=*/true);
   if (code == 0) return;
-  const Fault fault = code == static_cast<int>(Fault::usage) ? Fault::usage : Fault::data;
+  Fault fault = Fault::internal;
+  for (const Fault known : {Fault::usage, Fault::data, Fault::temporary}) {
+    if (code == static_cast<int>(known)) fault = known;
+  }
   throw Error(fault, "");  // the tool has said what, where and the cure
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "comm/world.h"
 #include "core/digest.h"
@@ -90,14 +91,43 @@ std::optional<Checkpoint> checkpoint_to_resume(Communicator& comm, CheckpointFol
   return std::nullopt;
 }
 
+/// Refuses an update that cannot be held: better now than by the system's out-of-memory killer.
+void check_fits(const Communicator& comm, const Assembly& stage, double peak_bytes) {
+  if (stage.theta->flat().is_cuda()) return;
+  constexpr double kGiB = 0x1p30;
+  const double memory =
+      static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  const double need = peak_bytes * comm.local_size();
+  if (need <= memory) return;
+  throw Error(
+      Fault::usage,
+      fmt::format("an update needs some {:.0f} GiB for the activations of the ranks on this "
+                  "host, which has {:.0f} GiB",
+                  need / kGiB, memory / kGiB),
+      "stage " + stage.config.name,
+      "Lower data.batch, data.pack or method.graph_memory (metaloom plan shows what they "
+      "cost), or put fewer ranks on a host.");
+}
+
 /// Finds out before anything is written whether the data can serve the tasks: names the first
 /// update's tasks and all evaluation tasks.
-void check_tasks(const Assembly& stage) {
+void check_tasks(const Communicator& comm, const Assembly& stage) {
   const Mix& mix = *stage.mix;
   for (std::int64_t step : {std::int64_t{0}, stage.config.run.steps - 1}) {
-    for (const Pack& pack :
-         mix.plan(stage.method->draw_index(step), stage.method->phase(step).half)) {
-      mix.shape(pack.tasks.front());
+    const auto packs = mix.plan(stage.method->draw_index(step), stage.method->phase(step).half);
+    Cost largest;
+    for (const Pack& pack : packs) {
+      std::vector<TaskShape> shapes;
+      for (const TaskId& id : pack.tasks) shapes.push_back(mix.shape(id));
+      largest += stage.method->cost(shapes);
+    }
+    check_fits(comm, stage, largest.peak_bytes);
+    const auto idle = static_cast<std::int64_t>(comm.size()) - std::ssize(packs);
+    if (idle > 0 && comm.rank() == 0 && step == 0) {
+      spdlog::warn(
+          "{}: {} packs an update for {} ranks: {} will wait for the others. Raise "
+          "data.slots, lower data.pack, or start fewer ranks.",
+          stage.config.name, packs.size(), comm.size(), idle);
     }
   }
   for (int dataset = 0; dataset < mix.datasets(); ++dataset) {
@@ -196,7 +226,7 @@ StageResult run_stage(Communicator& comm, const StageConfig& config, const Stage
     if (comm.rank() == 0) spdlog::info("{}: finished before, skipped", config.name);
     return {.finished = true, .resolved = resolved};
   }
-  check_tasks(stage);
+  check_tasks(comm, stage);
   check_same_start(comm, stage.theta->flat());
   const bool finished = train(comm, stage, lineage, threads);
   if (finished && comm.rank() == 0) {

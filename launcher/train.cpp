@@ -23,9 +23,12 @@ void write_run_config(const std::vector<StageConfig>& stages, const std::vector<
   const std::filesystem::path run = stages.front().run.run;
   Table file;
   file.set("run", run.string());
+  CommOptions comm = stages.front().comm;
+  file.set("comm", write_fields(comm));
   for (std::size_t i = 0; i < stages.size(); ++i) {
     Table stage = resolved[i];
     stage.erase("run");
+    stage.erase("comm");
     // By name: a repetition starts from its own stages, not from this run's.
     if (!stages[i].init_stage.empty()) stage.set("init", stages[i].init_stage);
     file.set("stage." + stages[i].name, stage);

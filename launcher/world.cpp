@@ -53,11 +53,28 @@ std::string utc_now() {
   return text;
 }
 
+/// Processes that were started together but do not see each other would all train the whole run,
+/// into one folder: srun without PMIx, or an mpirun of another MPI.
+void check_not_alone(const Communicator& comm, const CommOptions& options) {
+  if (comm.size() > 1 || options.backend == "local") return;
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
+    const char* text = std::getenv(name);
+    const int started = text == nullptr ? 1 : std::atoi(text);
+    if (started <= 1) continue;
+    throw Error(Fault::usage,
+                fmt::format("{} processes were started, and none sees another", started), name,
+                "Start them with srun --mpi=pmix or with the mpirun of the MPI that metaloom "
+                "was built with (metaloom --version names it); comm.backend=local is for "
+                "processes that shall run alone.");
+  }
+}
+
 }  // namespace
 
 Communicator& enter_world(const CommOptions& options) {
   if (world != nullptr) return *world;
   world = join_world(options);
+  check_not_alone(*world, options);
   start_log(world->rank(), world->size());
   at::set_num_threads(threads_per_rank(options, *world));
   catch_signals();

@@ -10,42 +10,12 @@
 #include <algorithm>
 
 #include "core/registry.h"
+#include "methods/metaprompting_options.h"
 #include "methods/metaprompting_pack.h"
 #include "methods/method.h"
 
 namespace metaloom {
 namespace {
-
-struct Options {
-  std::string words = "<soft:8> {text} , the topic is [MASK] .";
-  std::string rule = "maml", scope = "prompt";
-  std::string soft_init = "words", soft_words = "the topic of this text is about";
-  std::int64_t inner_steps = 5, eval_steps = -1;
-  double inner_rate = 0.3, eval_rate = -1;
-  double model_inner_rate = 1e-3, model_rate_scale = 2e-3;
-  double graph_memory = 2;
-
-  void fields(Fields& f) {
-    f.text("template", words, "what the model reads: {text}, one [MASK], <soft:n> for soft tokens");
-    f.choice("rule", rule, "how the outer gradient is taken", Registry<MetaRule>::names());
-    f.choice("scope", scope, "what is adapted and meta-learned: the soft prompt, or the model too",
-             {"prompt", "full"});
-    f.choice("soft_init", soft_init, "start of the soft tokens: embeddings of words, or noise",
-             {"words", "random"});
-    f.text("soft_words", soft_words, "words that soft_init = \"words\" takes, over and over");
-    f.integer("inner_steps", inner_steps, "SGD steps on the support set", {1, 1000});
-    f.real("inner_rate", inner_rate, "learning rate of these steps", {0, 1e6});
-    f.integer("eval_steps", eval_steps, "steps when adapting for use; -1: inner_steps", {-1, 1e5});
-    f.real("eval_rate", eval_rate, "their learning rate; -1: inner_rate", {-1, 1e6});
-    f.real("model_inner_rate", model_inner_rate, "scope full: inner rate of the model's weights",
-           {0, 1e6});
-    f.real("model_rate_scale", model_rate_scale,
-           "scope full: outer rate of the model's weights, in units of the prompt's", {0, 1e6});
-    f.real("graph_memory", graph_memory,
-           "GiB for inner steps' graphs kept for the way back; what exceeds it is computed twice",
-           {0, 1e4});
-  }
-};
 
 constexpr std::int64_t kLabelWords = 16;  // of a pack, for the cost: their share is tiny
 constexpr double kGradientGraph = 2.5;    // its memory over a forward pass's (measured: 2.3)
@@ -61,10 +31,7 @@ class MetaPrompting final : public Method {
         rng_(ingredients.rng.at("metaprompting")),
         max_length_(max_length_of(ingredients)) {
     read_fields(section, "method", options_);
-    if (options_.eval_rate < 0 && options_.eval_rate != -1) {
-      throw Error(Fault::usage, "a learning rate below 0", "method.eval_rate",
-                  "Give one from 0 on, or -1 for inner_rate.");
-    }
+    options_.check();
     require_mlm_head(pretrained_);
     frame_.emplace(options_.words, *pretrained_.vocabulary, max_length_, true);
     rule_ = Registry<MetaRule>::make(options_.rule);
@@ -115,7 +82,7 @@ class MetaPrompting final : public Method {
   const Pretrained& pretrained_;
   Rng rng_;
   std::int64_t max_length_;
-  Options options_;
+  MetaPromptingOptions options_;
   std::optional<Template> frame_;
   std::unique_ptr<MetaRule> rule_;
   Phase phase_;  // there is but one
