@@ -3,14 +3,8 @@
 // length, mask_at [R] and candidates [C]; OUT holds, per attention kind and precision
 // ("fused/float", "math/double", ...), hidden [R, L, D], kept [R, D], and where the model can:
 // pooled [R, D], logits [R, L, V], some_logits [R, C].
-#include <ATen/ATen.h>
-
-#include <cstdio>
-#include <exception>
-
-#include "core/archive.h"
-#include "core/files.h"
 #include "models/pretrained.h"
+#include "tests/golden/program.h"
 
 namespace metaloom {
 namespace {
@@ -61,15 +55,5 @@ void run(const char* model_file, const char* batch_file, const char* out_file) {
 }  // namespace metaloom
 
 int main(int count, char** words) {
-  if (count != 4) {
-    std::fprintf(stderr, "usage: golden_bert MODEL.h5 BATCH.h5 OUT.h5\n");
-    return 2;
-  }
-  try {
-    metaloom::run(words[1], words[2], words[3]);
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  return metaloom::golden::main_of(count, words, metaloom::run);
 }

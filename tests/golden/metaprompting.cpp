@@ -4,36 +4,16 @@
 // "label_words": [[[id, ...], ...], ...], "tasks": [{"classes": [...], "support": [[id, ...], ...],
 // "support_labels": [...], "query": ..., "query_labels": ...}]}; and theta/NAME where theta is not
 // to be the method's own start. OUT holds theta/NAME, gradient/NAME (summed over tasks), loss [T].
-#include <ATen/ATen.h>
-
-#include <cstdio>
-#include <exception>
 #include <list>
 
-#include "core/archive.h"
-#include "core/files.h"
-#include "core/json.h"
-#include "core/registry.h"
-#include "methods/method.h"
+#include "tests/golden/program.h"
 
 namespace metaloom {
 namespace {
 
-struct Gradients final : GradientSink {
-  void add(const std::string& name, const at::Tensor& gradient) override {
-    sums.set(name, gradient);
-  }
-  Params sums;
-};
-
 /// The episodes of a case and the texts that they view.
 struct Episodes {
-  explicit Episodes(const Json& given) {
-    dataset.name = "golden";
-    dataset.family = "episodes";
-    dataset.label_words = given["label_words"];
-    for (std::size_t n = 0; n < dataset.label_words.size(); ++n)
-      dataset.labels.push_back("label " + std::to_string(n));
+  explicit Episodes(const Json& given) : dataset(golden::dataset_of(given, "episodes")) {
     for (const Json& each : given["tasks"]) {
       Task task;
       task.dataset = &dataset;
@@ -59,24 +39,13 @@ struct Episodes {
 };
 
 void run(const char* model_file, const char* case_file, const char* out_file) {
-  Pretrained model = Pretrained::from_archive(Archive::load(model_file), model_file);
-  const Archive given = Archive::load(case_file);
-  const Json json = parse_json(given.text("case"), case_file);
-  const at::ScalarType dtype = json["double"].get<bool>() ? at::kDouble : at::kFloat;
-  model.weights = model.weights.map([dtype](const at::Tensor& value) { return value.to(dtype); });
+  const golden::Case given(model_file, case_file);
+  const Episodes episodes(given.json);
+  const auto method = given.method("metaprompting", episodes.dataset, 1);
+  const Params theta =
+      method->initial().merged_with(given.given.params("theta").map(given.rounded()));
 
-  const Episodes episodes(json);
-  TaskOptions options;
-  options.max_length = json["max_length"].get<std::int64_t>();
-  Table section;
-  for (const auto& [key, value] : json["method"].items()) section.assign(key + "=" + value.dump());
-  const auto method = Registry<Method>::make(
-      "metaprompting", section, Ingredients{model, {&episodes.dataset}, options, 1, Rng(0)});
-  Params theta = method->initial();
-  theta = theta.merged_with(
-      given.params("theta").map([dtype](const at::Tensor& value) { return value.to(dtype); }));
-
-  Gradients found;
+  golden::Gradients found;
   std::vector<double> losses;
   for (const TaskOutcome& outcome : method->gradients(theta, episodes.tasks, {}, found))
     losses.push_back(outcome.loss);
@@ -91,15 +60,5 @@ void run(const char* model_file, const char* case_file, const char* out_file) {
 }  // namespace metaloom
 
 int main(int count, char** words) {
-  if (count != 4) {
-    std::fprintf(stderr, "usage: golden_metaprompting MODEL.h5 CASE.h5 OUT.h5\n");
-    return 2;
-  }
-  try {
-    metaloom::run(words[1], words[2], words[3]);
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  return metaloom::golden::main_of(count, words, metaloom::run);
 }
