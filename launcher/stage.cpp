@@ -40,10 +40,11 @@ void check_same_run(const Table& resolved, const StageConfig& config) {
 
 /// Rank 0 picks the newest verified checkpoint, so that all ranks load the same one.
 std::optional<Checkpoint> checkpoint_to_resume(Communicator& comm, CheckpointFolder* folder,
+                                               const std::map<std::string, Archive>& shared,
                                                const RunOptions& run) {
   std::string path;
   if (folder != nullptr && run.resume != "never") {
-    if (const auto newest = folder->newest()) path = newest->folder().string();
+    if (const auto newest = folder->newest(shared)) path = newest->folder().string();
   }
   path = comm.all_gather(path).front();
   if (!path.empty()) return Checkpoint::open(path);
@@ -107,9 +108,11 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int
                    hex(digest(texts.at("config"))));
   }
   CheckpointFolder* own_folder = folder ? &*folder : nullptr;
+  std::map<std::string, Archive> shared;
+  if (writes) shared["model"] = stage.pretrained.to_archive(stage.pretrained.weights);
   Optimizer optimizer(config.optimizer, *stage.theta);
   RunProgress progress{.threads = threads, .stage = config.name};
-  if (const auto checkpoint = checkpoint_to_resume(comm, own_folder, config.run)) {
+  if (const auto checkpoint = checkpoint_to_resume(comm, own_folder, shared, config.run)) {
     progress = resume_run(*checkpoint, *stage.theta, optimizer);
     if (writes) spdlog::info("{}: going on after update {}", config.name, progress.step);
     if (progress.threads != threads) at::set_num_threads(static_cast<int>(progress.threads));
@@ -117,8 +120,6 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int
   std::optional<MetricsFile> metrics;
   if (writes) metrics.emplace(config.folder / "metrics.jsonl", progress.step);
 
-  std::map<std::string, Archive> shared;
-  if (writes) shared["model"] = stage.pretrained.to_archive(stage.pretrained.weights);
   Fence fence({comm, *stage.theta, optimizer, progress, lineage.trained_on, texts, shared,
                own_folder, told_to_stop},
               config.checkpoint, config.run.steps, config.run.non_finite_budget);
