@@ -2,14 +2,10 @@
 // good one, a damaged one is never returned, a failed write harms nothing.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
-#include <unistd.h>
 
 #include <fstream>
-#include <set>
 
-#include "core/digest.h"
 #include "core/files.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "tests/checkpoints/sample_run.h"
 #include "tests/core/expect_error.h"
@@ -19,27 +15,6 @@ namespace metaloom {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::set<std::string> names(const fs::path& folder) {
-  std::set<std::string> out;
-  std::error_code code;
-  for (const auto& entry : fs::directory_iterator(folder, code))
-    out.insert(entry.path().filename());
-  return out;
-}
-
-void save(CheckpointFolder& folder, std::int64_t step, std::int64_t model = 0) {
-  folder.save(step, sections_at(step, model), frozen_model(model));
-  folder.finish();
-}
-
-void damage(const fs::path& file) {
-  std::string text = read_text(file);
-  text[text.size() / 2] ^= 4;
-  std::ofstream(file, std::ios::binary) << text;
-}
-
-using Names = std::set<std::string>;
 
 TEST(CheckpointFolder, KeepsTheNewestAndPointsAtTheLast) {
   const Scratch scratch;
@@ -96,88 +71,6 @@ TEST(CheckpointFolder, SharedFilesThatVanishedOrWereDamagedAreWrittenAgain) {
   CheckpointFolder restarted(scratch.path(), {}, "c");
   save(restarted, 3);
   EXPECT_TRUE(is_whole(*restarted.newest()));
-}
-
-TEST(CheckpointFolder, ADamagedSharedFileCondemnsNoStepWhereTheRunHoldsItsContent) {
-  for (const bool vanished : {false, true}) {
-    const Scratch scratch;
-    const auto shared = scratch.path() / "shared";
-    {
-      CheckpointFolder folder(scratch.path(), {.keep = 3}, "c");
-      for (const std::int64_t step : {1, 2}) save(folder, step);
-    }
-    const fs::path file = fs::directory_iterator(shared)->path();
-    if (vanished) {
-      fs::remove(file);
-    } else {
-      damage(file);
-    }
-    CheckpointFolder restarted(scratch.path(), {.keep = 3}, "c");
-    const auto newest = restarted.newest(frozen_model());
-    ASSERT_TRUE(newest);
-    EXPECT_EQ(newest->step(), 2);
-    EXPECT_TRUE(is_whole(*newest));
-    EXPECT_TRUE(is_whole(Checkpoint::open(scratch.path() / "step_00000001")));
-    EXPECT_FALSE(fs::exists(scratch.path() / "quarantine"));
-    save(restarted, 3);
-    EXPECT_TRUE(is_whole(*restarted.newest()));
-    EXPECT_EQ(names(shared).size(), 1u);
-    // The control: without its content there is nothing to save the steps with.
-    damage(file);
-    EXPECT_FALSE(CheckpointFolder(scratch.path(), {.keep = 3}, "c").newest());
-  }
-}
-
-TEST(CheckpointFolder, ANewRunWritesNoSharedFileBeforeItsFirstSave) {
-  const Scratch scratch;
-  EXPECT_FALSE(CheckpointFolder(scratch.path(), {}, "c").newest(frozen_model()));
-  EXPECT_TRUE(names(scratch.path()).empty());
-}
-
-TEST(CheckpointFolder, WhatANewerReleaseWroteIsNotSetAside) {
-  const Scratch scratch;
-  CheckpointFolder folder(scratch.path(), {}, "c");
-  save(folder, 1);
-  save(folder, 2);
-  const fs::path file = scratch.path() / "step_00000002" / "manifest.json";
-  Json json = parse_json(read_text(file), "manifest");
-  json.erase("xxh3");
-  json["version"] = 2;
-  json["xxh3"] = hex(digest(json.dump()));
-  replace_file(file, json.dump());
-  EXPECT_ERROR(folder.newest(), Fault::usage, "format version 2", "release of metaloom");
-  EXPECT_TRUE(fs::exists(file));
-  EXPECT_FALSE(fs::exists(scratch.path() / "quarantine"));
-}
-
-// Root may read everything: another user asks, where there is one to become.
-class NotRoot {
- public:
-  NotRoot() { became_ = ::geteuid() == 0 && ::seteuid(65534) == 0; }
-  ~NotRoot() {
-    if (became_) became_ = ::seteuid(0) != 0;
-  }
-
- private:
-  bool became_ = false;
-};
-
-TEST(CheckpointFolder, WhatMayNotBeReadIsNotDamaged) {
-  const Scratch scratch;
-  fs::permissions(scratch.path(), fs::perms(0755));
-  CheckpointFolder folder(scratch.path(), {}, "c");
-  save(folder, 1);
-  const fs::path step = scratch.path() / "step_00000001";
-  for (const fs::path& file : {step / "theta.h5", step / "manifest.json", step}) {
-    fs::permissions(file, fs::perms::none);
-    {
-      const NotRoot nobody;
-      EXPECT_ERROR(folder.newest(), Fault::temporary, "cannot be reached", "permission");
-    }
-    fs::permissions(file, fs::perms(0755));
-    EXPECT_TRUE(is_whole(*folder.newest()));
-  }
-  EXPECT_FALSE(fs::exists(scratch.path() / "quarantine"));
 }
 
 TEST(CheckpointFolder, AStepSavedAgainReplacesTheOld) {
