@@ -59,7 +59,8 @@ class Optimizer {
     return learning_rate(options_, step, steps);
   }
 
-  /// State by parameter name, for a checkpoint; `load` throws Error{data} where a name is missing.
+  /// State by parameter name, for a checkpoint; `load` throws Error{data} where a name is missing
+  /// or has another shape.
   Archive save() const;
   void load(const Archive& archive);
 
