@@ -127,7 +127,11 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int
   Diagnostics diagnostics({comm, *stage.method, *stage.mix, metrics ? &*metrics : nullptr,
                            config.name, config.run.steps, context},
                           config.evaluate, progress.step);
-  if (progress.step == 0) diagnostics.before(stage.theta->values());
+  if (progress.step == 0) {
+    diagnostics.before(stage.theta->values());
+  } else {  // the checkpoint is from before the scores of its step, which MetricsFile has dropped
+    diagnostics.validate(progress.step, stage.theta->values());
+  }
   const bool finished = run_loop({comm, *stage.mix, *stage.method, *stage.theta, optimizer, fence,
                                   diagnostics, context, config.run.steps, config.comm.ordered},
                                  progress.step);
