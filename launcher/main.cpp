@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,10 @@ int main(int count, char** words) {
     return dispatch({words + 1, words + count});
   } catch (const Error& error) {
     return end_with_error(error.exit_code(), error.what());
+  } catch (const std::filesystem::filesystem_error& error) {
+    const Error known(Fault::data, error.code().message(), error.path1().string(),
+                      "Check the path and its permissions.");
+    return end_with_error(known.exit_code(), known.what());
   } catch (const std::exception& error) {
     return end_with_error(static_cast<int>(Fault::internal),
                           fmt::format("internal error: {}", error.what()));
