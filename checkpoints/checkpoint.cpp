@@ -1,8 +1,12 @@
 #include "checkpoints/checkpoint.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <tuple>
 
 #include "core/digest.h"
@@ -18,10 +22,21 @@ namespace fs = std::filesystem;
 
 constexpr const char* kManifest = "manifest.json";
 
+// What cannot be reached is not damaged. Throws Error{temporary} unless `file` can be read, or is
+// not there at all.
+void check_reach(const fs::path& file) {
+  if (::faccessat(AT_FDCWD, file.c_str(), R_OK, AT_EACCESS) == 0) return;
+  const int code = errno;
+  if (code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENAMETOOLONG) return;
+  throw Error(Fault::temporary, fmt::format("cannot be reached: {}", std::strerror(code)),
+              file.string(), "Give the permission to read it, or wait for the file server.");
+}
+
 // The bytes of a section, which are what the manifest says.
 std::vector<std::byte> verified_bytes(const fs::path& folder, const std::string& name,
                                       const SectionFile& section) {
   const fs::path file = (folder / section.file).lexically_normal();
+  check_reach(file);
   std::error_code code;
   const auto size = fs::file_size(file, code);
   const auto fail = [&](const std::string& what) {
@@ -99,6 +114,7 @@ Checkpoint Checkpoint::open(const fs::path& folder) {
   out.folder_ = fs::weakly_canonical(folder, code);
   if (code) out.folder_ = folder;
   const fs::path file = out.folder_ / kManifest;
+  check_reach(file);
   out.text_ = read_text(file);
   out.manifest_ = Manifest::parse(out.text_, file.string());
   const std::int64_t named = step_of(out.folder_.filename().string());

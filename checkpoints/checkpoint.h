@@ -66,7 +66,10 @@ class CheckpointFolder {
   void finish();
   /// The newest checkpoint that verifies. Damaged ones are moved to quarantine/ with a warning
   /// that says why; an unfinished one is removed; `latest` is pointed at what is returned.
-  std::optional<Checkpoint> newest();
+  /// `shared` is what the run will save as such: where a shared file no longer holds it, it is
+  /// written anew first, or its damage would condemn every step. What cannot be reached, or is of
+  /// a newer format, is not damaged: throws Error{temporary} or Error{usage}, sets nothing aside.
+  std::optional<Checkpoint> newest(const std::map<std::string, Archive>& shared = {});
   /// Points `best` at the checkpoint of `step`, which rotation then spares.
   void mark_best(std::int64_t step);
 
@@ -74,10 +77,12 @@ class CheckpointFolder {
   using Image = std::vector<std::byte>;
   SectionFile shared_file(const std::string& name, const Archive& archive,
                           std::map<std::filesystem::path, Image>& files);
+  void write_shared(const std::filesystem::path& file, const Image& image);
   void write(std::int64_t step, const std::string& manifest,
              const std::map<std::filesystem::path, Image>& files);
   void commit(const std::filesystem::path& temporary, const std::filesystem::path& step);
   void clear_leftovers();
+  void restore_shared(const std::map<std::string, Archive>& shared);
   void quarantine(const std::filesystem::path& step, const std::string& why);
   void rotate();
   void remove_unshared();

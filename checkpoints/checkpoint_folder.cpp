@@ -132,6 +132,14 @@ void CheckpointFolder::finish() {
   if (writing_.valid()) writing_.get();
 }
 
+void CheckpointFolder::write_shared(const fs::path& file, const Image& image) {
+  const fs::path place = folder_ / file, part = place.string() + kTemporary + attempt_;
+  make_folder(place.parent_path());
+  write_file(part, image);
+  rename_path(part, place);
+  fsync_folder(place.parent_path());
+}
+
 void CheckpointFolder::write(std::int64_t step, const std::string& manifest,
                              const std::map<fs::path, Image>& files) {
   const fs::path final = folder_ / step_name(step);
@@ -141,11 +149,7 @@ void CheckpointFolder::write(std::int64_t step, const std::string& manifest,
     make_folder(temporary);
     for (const auto& [file, image] : files) {
       if (file.has_parent_path()) {
-        const fs::path place = folder_ / file, part = place.string() + kTemporary + attempt_;
-        make_folder(place.parent_path());
-        write_file(part, image);
-        rename_path(part, place);
-        fsync_folder(place.parent_path());
+        write_shared(file, image);
       } else {
         write_file(temporary / file, image);
       }
@@ -180,9 +184,10 @@ void CheckpointFolder::commit(const fs::path& temporary, const fs::path& step) {
   fsync_folder(folder_);
 }
 
-std::optional<Checkpoint> CheckpointFolder::newest() {
+std::optional<Checkpoint> CheckpointFolder::newest(const std::map<std::string, Archive>& shared) {
   finish();
   clear_leftovers();
+  restore_shared(shared);
   auto steps = steps_in(folder_);
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     const fs::path place = folder_ / step_name(*step);
@@ -216,6 +221,17 @@ void CheckpointFolder::clear_leftovers() {
   }
   for (const auto& path : entries(folder_ / kShared)) {
     if (path.filename().string().find(kTemporary) != std::string::npos) remove_path(path);
+  }
+}
+
+void CheckpointFolder::restore_shared(const std::map<std::string, Archive>& shared) {
+  if (steps_in(folder_).empty()) return;  // nothing refers to them yet
+  std::map<fs::path, Image> files;
+  for (const auto& [name, archive] : shared) shared_file(name, archive, files);
+  for (const auto& [file, image] : files) {
+    spdlog::warn("{} does not hold what its name says: it is written anew",
+                 (folder_ / file).string());
+    write_shared(file, image);
   }
 }
 

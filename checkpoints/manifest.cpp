@@ -89,7 +89,8 @@ Manifest Manifest::parse(const std::string& json, const std::string& where) {
   in.erase("xxh3");
   if (hex(digest(in.dump())) != own_digest) damaged("the manifest is damaged", where);
   if (version != kVersion) {
-    throw Error(Fault::data, fmt::format("format version {} is not version {}", version, kVersion),
+    // Not damage: an older program must not set aside what a newer one wrote.
+    throw Error(Fault::usage, fmt::format("format version {} is not version {}", version, kVersion),
                 where, "Read it with the release of metaloom that wrote it.");
   }
   Manifest out;

@@ -24,8 +24,8 @@ struct Manifest {
   std::map<std::string, SectionFile> sections;
 
   std::string to_json() const;
-  /// Throws Error{data} that names `where`: damaged, of another format version, or a file that
-  /// points outside the checkpoints.
+  /// Throws Error{data} that names `where`: damaged, or a file that points outside the
+  /// checkpoints; Error{usage} where it is whole but of another format version.
   static Manifest parse(const std::string& json, const std::string& where);
 };
 

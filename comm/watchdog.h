@@ -25,7 +25,8 @@ class RunningTime {
 
 class Watchdog {
  public:
-  /// Called in the watchdog's thread, once. Not to be relied on: locks, the heap, the log.
+  /// Called in the watchdog's thread, once. The stuck thread may hold any lock: no log in there,
+  /// no lock of ours. Putting a line together is fine (glibc's heap has an arena for each thread).
   using Expired = std::function<void(const std::string& section, double seconds)>;
 
   explicit Watchdog(Expired expired);

@@ -117,6 +117,10 @@ void fail_hdf5(const std::string& action, const std::string& origin) {
   std::string message;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_innermost, &message);
   H5Eclear2(H5E_DEFAULT);
+  if (origin == kNewImage) {
+    throw Error(Fault::temporary, "cannot " + action + " an HDF5 image in memory: " + message,
+                origin, "There is not enough memory: free some, or use fewer ranks on this node.");
+  }
   throw Error(Fault::data, "cannot " + action + " this HDF5 file: " + message, origin,
               "The file is damaged or truncated: make it again, or take an older one.");
 }

@@ -26,7 +26,11 @@ class Hdf5Lock {
 /// The name of an image: HDF5 wants one, tries to open it, and must find nothing there.
 inline constexpr const char* kImageName = "/dev/null/image";
 
-/// Throws Error{data} with HDF5's innermost message about `origin`.
+/// Where an image that is being made comes from, for messages.
+inline constexpr const char* kNewImage = "new archive";
+
+/// Throws Error{data} with HDF5's innermost message about `origin`; Error{temporary} about a new
+/// image, which lies in memory and has nothing else to fail for than the lack of it.
 [[noreturn]] void fail_hdf5(const std::string& action, const std::string& origin);
 
 /// Passes `code` on unless it is negative: then HDF5 failed.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "core/archive.h"
 #include "core/archive_hdf5.h"
@@ -14,7 +15,6 @@ namespace {
 
 // Chunks of 1 to 4 MiB reach the speed of the disk, and each carries a checksum.
 constexpr std::uint64_t kChunkBytes = 4 << 20;
-constexpr const char* kNewImage = "new archive";
 
 struct Stored {
   hid_t type;         // in the file and in memory: little-endian machines only
@@ -157,7 +157,11 @@ class Writer {
     }
     if (!memory_.closed || end == 0 || end > memory_.size) fail_hdf5("finish", kNewImage);
     const auto* bytes = static_cast<const std::byte*>(memory_.data);
-    return {bytes, bytes + end};
+    try {
+      return {bytes, bytes + end};
+    } catch (const std::bad_alloc&) {
+      fail_hdf5("copy", kNewImage);
+    }
   }
 
  private:

@@ -25,6 +25,20 @@ std::vector<std::string> split(const std::string& path) {
   return parts;
 }
 
+// A key that no dotted path can name would be read by nobody and refused by nobody.
+void check_key(std::string_view key, const std::string& where) {
+  if (!key.empty() && key.find('.') == std::string_view::npos) return;
+  throw Error(Fault::usage, "\"" + std::string(key) + "\" cannot be a key", where,
+              "Keys are not empty and have no dots in them.");
+}
+
+void check_keys(const toml::table& table, const std::string& where) {
+  for (const auto& [key, node] : table) {
+    check_key(key.str(), where);
+    if (node.is_table()) check_keys(*node.as_table(), where);
+  }
+}
+
 }  // namespace
 
 std::string joined_path(const std::string& prefix, std::string_view key) {
@@ -72,7 +86,9 @@ Table Table::parse(std::string_view toml, const std::string& origin) {
   const auto note = [&](const auto& self, const toml::table& table, const std::string& at) -> void {
     for (const auto& [key, node] : table) {
       const std::string path = joined_path(at, key.str());
-      sources[path].where = origin + ':' + std::to_string(key.source().begin.line);
+      const std::string where = origin + ':' + std::to_string(key.source().begin.line);
+      check_key(key.str(), where);
+      sources[path].where = where;
       if (node.is_table()) self(self, *node.as_table(), path);
     }
   };
@@ -103,6 +119,7 @@ void Table::assign(const std::string& assignment) {
   } catch (const toml::parse_error&) {  // a bare word
   }
   toml::node* value = parsed.size() == 1 ? parsed.get("x") : nullptr;
+  if (value != nullptr && value->is_table()) check_keys(*value->as_table(), kCommandLine);
   const toml::node* present = table->get(key);
   if (present != nullptr && present->is_table() && (value == nullptr || !value->is_table())) {
     throw Error(Fault::usage, "\"" + path + "\" is a section", kCommandLine,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <new>
 #include <string>
 #include <vector>
@@ -92,6 +93,10 @@ int main(int count, char** words) {
     return end_with_library_error(error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
     return end_with_library_error("allocation failed.");
+  } catch (const std::filesystem::filesystem_error& error) {
+    const Error known(Fault::data, error.code().message(), error.path1().string(),
+                      "Check the path and its permissions.");
+    return end_with_error(known.exit_code(), known.what());
   } catch (const std::exception& error) {
     return end_with_error(static_cast<int>(Fault::internal),
                           fmt::format("internal error: {}", error.what()));

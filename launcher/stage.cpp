@@ -77,10 +77,11 @@ void check_same_run(const Table& resolved, const StageConfig& config) {
 
 /// Rank 0 picks the newest verified checkpoint, so that all ranks load the same one.
 std::optional<Checkpoint> checkpoint_to_resume(Communicator& comm, CheckpointFolder* folder,
+                                               const std::map<std::string, Archive>& shared,
                                                const RunOptions& run) {
   std::string path;
   if (folder != nullptr && run.resume != "never") {
-    if (const auto newest = folder->newest()) path = newest->folder().string();
+    if (const auto newest = folder->newest(shared)) path = newest->folder().string();
   }
   path = as_rank_0_says(comm, path);
   if (!path.empty()) return Checkpoint::open(path);
@@ -175,9 +176,11 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int
                    hex(digest(texts.at("config"))));
   }
   CheckpointFolder* own_folder = folder ? &*folder : nullptr;
+  std::map<std::string, Archive> shared;
+  if (writes) shared["model"] = stage.pretrained.to_archive(stage.pretrained.weights);
   Optimizer optimizer(config.optimizer, *stage.theta);
   RunProgress progress{.threads = threads, .stage = config.name};
-  if (const auto checkpoint = checkpoint_to_resume(comm, own_folder, config.run)) {
+  if (const auto checkpoint = checkpoint_to_resume(comm, own_folder, shared, config.run)) {
     progress = resume_run(*checkpoint, *stage.theta, optimizer);
     if (writes) spdlog::info("{}: going on after update {}", config.name, progress.step);
     if (progress.threads != threads) at::set_num_threads(static_cast<int>(progress.threads));
@@ -185,8 +188,6 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int
   std::optional<MetricsFile> metrics;
   if (writes) metrics.emplace(config.folder / "metrics.jsonl", progress.step);
 
-  std::map<std::string, Archive> shared;
-  if (writes) shared["model"] = stage.pretrained.to_archive(stage.pretrained.weights);
   Fence fence({comm, *stage.theta, optimizer, progress, lineage.trained_on, texts, shared,
                own_folder, told_to_stop},
               config.checkpoint, config.run.steps, config.run.non_finite_budget);
@@ -194,7 +195,11 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int
   Diagnostics diagnostics({comm, *stage.method, *stage.mix, metrics ? &*metrics : nullptr,
                            config.name, config.run.steps, context},
                           config.evaluate, progress.step);
-  if (progress.step == 0) diagnostics.before(stage.theta->values());
+  if (progress.step == 0) {
+    diagnostics.before(stage.theta->values());
+  } else {  // the checkpoint is from before the scores of its step, which MetricsFile has dropped
+    diagnostics.validate(progress.step, stage.theta->values());
+  }
   const bool finished = run_loop({comm, *stage.mix, *stage.method, *stage.theta, optimizer, fence,
                                   diagnostics, context, config.run.steps, config.comm.ordered},
                                  progress.step);

@@ -23,11 +23,12 @@ namespace {
 
 // A process is in one world at most; signal handlers and the end of main must find it.
 std::unique_ptr<Communicator> world;
-std::atomic<int> stop_signals{0};
+std::atomic<int> stop_signals{0}, terms{0};
 
 void on_stop_signal(int signal) {
   // The second TERM means now: nothing but async-signal-safe calls in here.
-  if (signal == SIGTERM && stop_signals.load() > 0) _exit(128 + SIGTERM);
+  // A first TERM after USR1 or USR2 does not: Slurm sends both before it ends a job.
+  if (signal == SIGTERM && terms.fetch_add(1) > 0) _exit(128 + SIGTERM);
   stop_signals.fetch_add(1);
 }
 

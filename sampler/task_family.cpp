@@ -9,7 +9,7 @@ void TaskOptions::fields(Fields& f) {
   f.integer("ways", ways, "classes of an episode (N)", {2, 1024});
   f.integer("shots", shots, "support rows of a class (K)", {1, 4096});
   f.integer("queries", queries, "query rows of a class (Q)", {1, 4096});
-  f.integer("episodes", episodes, "episodes of one pass over a few-shot dataset", {1, 1e9});
+  f.integer("episodes", episodes, "episodes of one pass over a few-shot dataset", {1, 1e6});
   f.integer("max_length", max_length, "word pieces a row may keep, template included", {4, 8192});
 }
 

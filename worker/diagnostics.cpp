@@ -76,6 +76,9 @@ void Diagnostics::update(std::int64_t step, const Phase& phase, const UpdateOutc
     parts_.metrics->append(json.dump());
     write_watch(theta, step);
   }
+}
+
+void Diagnostics::validate(std::int64_t step, const Params& theta) {
   if (options_.every > 0 && step % options_.every == 0 && step < parts_.steps) {
     score(theta, step, "validation", Split::validation, false);
   }
@@ -99,9 +102,10 @@ void Diagnostics::after(const Params& theta) {
 
 void Diagnostics::score(const Params& theta, std::int64_t step, const std::string& name,
                         Split split, bool final) {
-  Section section(parts_.comm, "evaluation");
+  const auto start = std::chrono::steady_clock::now();
   const auto scores = evaluate(parts_.comm, parts_.method, theta, parts_.mix, split, options_,
                                parts_.context(step));
+  progress_.leave_out(std::chrono::steady_clock::now() - start);
   for (const Score& score : scores) {
     if (parts_.metrics == nullptr) break;
     spdlog::info("{}  {}  {}: {} {:.1f} % +- {:.1f} (n = {})", parts_.stage, name, score.dataset,

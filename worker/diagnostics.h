@@ -32,6 +32,8 @@ class Diagnostics {
   /// After update `step` (a count of updates made).
   void update(std::int64_t step, const Phase& phase, const UpdateOutcome& outcome, double norm,
               double rate, const Params& theta);
+  /// Scores the validation split after update `step` where that is due (collective).
+  void validate(std::int64_t step, const Params& theta);
   /// Scores before the first update and after the last one, as configured (collective).
   void before(const Params& theta);
   void after(const Params& theta);

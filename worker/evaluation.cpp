@@ -62,6 +62,7 @@ Split split_called(const std::string& name) {
 std::vector<Score> evaluate(Communicator& comm, const Method& method, const Params& theta,
                             const Mix& mix, Split split, const EvaluationOptions& options,
                             const StepContext& context) {
+  const Section section(comm, "evaluation");
   std::vector<TaskId> ids;
   for (int dataset = 0; dataset < mix.datasets(); ++dataset) {
     const bool episodes = mix.info(dataset).family == "episodes";
@@ -70,6 +71,7 @@ std::vector<Score> evaluate(Communicator& comm, const Method& method, const Para
   }
   Json mine = Json::array();
   for (std::size_t i = comm.rank(); i < ids.size(); i += comm.size()) {
+    section.alive();  // the deadline is that of one task, however many there are
     const Task task = mix.draw(ids[i]);
     const Evaluation one = method.evaluate(theta, task, context);
     mine.push_back(

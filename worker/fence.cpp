@@ -9,7 +9,11 @@ namespace metaloom {
 
 Fence::Fence(Parts parts, const CheckpointOptions& options, std::int64_t steps,
              std::int64_t non_finite_budget)
-    : parts_(std::move(parts)), options_(options), steps_(steps), budget_(non_finite_budget) {}
+    : parts_(std::move(parts)),
+      options_(options),
+      steps_(steps),
+      budget_(non_finite_budget),
+      saved_step_(parts_.progress.step) {}
 
 Verdict Fence::vote(bool finite) {
   const auto votes = parts_.comm.vote({finite ? 0 : 1, parts_.told_to_stop() ? 1 : 0});
@@ -35,28 +39,45 @@ bool Fence::pass(const Verdict& verdict) {
   }
   const bool last = progress.step == steps_;
   const bool due = options_.every > 0 && progress.step % options_.every == 0;
-  if (parts_.folder != nullptr && (last || due || verdict.stop) && verdict.finite) {
-    Section section(parts_.comm, "save");
-    parts_.folder->save(
-        progress.step,
-        save_run(parts_.theta, parts_.optimizer, progress, parts_.lineage, parts_.texts),
-        parts_.shared);
-    saved_step_ = progress.step;
+  // A skipped update changes no weight: what is due is saved after it like after any other.
+  if (parts_.folder != nullptr && (last || due || verdict.stop)) {
+    const Section section(parts_.comm, "save");
+    settle();
+    save();
   }
   return verdict.stop && !last;
 }
 
+void Fence::save() {
+  parts_.folder->save(
+      parts_.progress.step,
+      save_run(parts_.theta, parts_.optimizer, parts_.progress, parts_.lineage, parts_.texts),
+      parts_.shared);
+  saved_step_ = parts_.progress.step;
+}
+
+// Waits for the save under way; false where it failed for the moment, so that the present state
+// should be saved instead. Throws its error where the one before had failed as well.
+bool Fence::settle() {
+  try {
+    parts_.folder->finish();
+    failed_ = false;
+  } catch (const Error& error) {
+    if (failed_ || error.fault() != Fault::temporary) throw;
+    failed_ = true;
+    spdlog::warn("the checkpoint of update {} was not written, the present state is tried: {}",
+                 saved_step_, error.what());
+  }
+  return !failed_;
+}
+
 void Fence::finish() {
   if (parts_.folder != nullptr) {
-    Section section(parts_.comm, "save");
-    if (saved_step_ != parts_.progress.step && parts_.progress.step > 0) {
-      parts_.folder->save(
-          parts_.progress.step,
-          save_run(parts_.theta, parts_.optimizer, parts_.progress, parts_.lineage, parts_.texts),
-          parts_.shared);
-      saved_step_ = parts_.progress.step;
+    const Section section(parts_.comm, "save");
+    if (!settle() || saved_step_ != parts_.progress.step) {
+      save();
+      parts_.folder->finish();
     }
-    parts_.folder->finish();
   }
   parts_.comm.barrier();
 }

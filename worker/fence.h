@@ -37,15 +37,21 @@ class Fence {
   /// Collective vote on one update, given this rank's view of the gradient.
   Verdict vote(bool finite);
   /// After the update: counts skipped ones (Error{non_finite} beyond the budget), saves when it
-  /// is due, the run ends or stops. Returns whether to stop before the last update.
+  /// is due, the run ends or stops. Returns whether to stop before the last update. A save that
+  /// failed for the moment (a full disk) is made good by the next; two in a row end the run.
   bool pass(const Verdict& verdict);
   /// Waits until the last save is durable on rank 0.
   void finish();
 
  private:
+  void save();
+  bool settle();
+
   Parts parts_;
   CheckpointOptions options_;
-  std::int64_t steps_, budget_, saved_step_ = -1;
+  std::int64_t steps_, budget_;
+  std::int64_t saved_step_;  // a run starts with its own checkpoint's state, or at 0 without one
+  bool failed_ = false;      // the last save that was waited for
 };
 
 }  // namespace metaloom

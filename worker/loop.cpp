@@ -52,11 +52,13 @@ bool run_loop(const LoopParts& run, std::int64_t first_step) {
     if (verdict.finite) {
       run.optimizer.step(gradient.mul_(run.optimizer.clip(norm) / divisor), phase, step, run.steps);
     }
-    // diagnostics: before the fence, so that a checkpoint never outruns the curve
+    // diagnostics: the curve before the fence, so that a checkpoint never outruns it
     run.diagnostics.update(step + 1, phase, outcome, verdict.finite ? norm : std::nan(""),
                            run.optimizer.rate(phase, step, run.steps), run.theta.values());
     // fence: save, stop
     if (run.fence.pass(verdict)) return false;
+    // diagnostics: scores after the fence, so that they keep nobody from stopping
+    run.diagnostics.validate(step + 1, run.theta.values());
   }
   return true;
 }

@@ -5,19 +5,37 @@
 #include "core/json.h"
 
 namespace metaloom {
+namespace {
+
+/// Whether a run that resumes after update `step` will not write this line again.
+bool stays(const std::string& line, std::int64_t step) {
+  const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("step") || !json["step"].is_number()) return false;
+  const double own = json["step"].get<double>();
+  const bool score = json.contains("kind") && json["kind"] == "evaluation";
+  // The scores of the end are written again when the run ends again.
+  const bool final = json.contains("final") && json["final"] == true;
+  return !final && own <= static_cast<double>(step) && !(score && own == static_cast<double>(step));
+}
+
+std::string kept_of(const std::string& text, std::int64_t step) {
+  std::string kept;
+  for (std::size_t begin = 0, end = 0; begin < text.size(); begin = end + 1) {
+    end = text.find('\n', begin);
+    if (end == std::string::npos) break;  // the process died while writing it
+    const std::string line = text.substr(begin, end - begin);
+    if (stays(line, step)) kept += line + '\n';
+  }
+  return kept;
+}
+
+}  // namespace
 
 MetricsFile::MetricsFile(std::filesystem::path path, std::int64_t step) : path_(std::move(path)) {
-  if (std::filesystem::exists(path_)) {
-    std::string kept;
-    std::ifstream in(path_);
-    for (std::string line; std::getline(in, line);) {
-      if (in.eof()) break;  // no line end: the process died while writing it
-      const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-      if (json.is_discarded() || json.value("step", std::int64_t{0}) > step) continue;
-      if (json.value("final", false)) continue;  // written again when the run ends again
-      kept += line + "\n";
-    }
-    replace_file(path_, kept);
+  std::error_code code;
+  const auto status = std::filesystem::status(path_, code);
+  if (status.type() != std::filesystem::file_type::not_found) {
+    replace_file(path_, step == 0 ? "" : kept_of(read_text(path_), step));
   }
   out_.open(path_, std::ios::app);
   if (!out_) {

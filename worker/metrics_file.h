@@ -10,8 +10,9 @@ namespace metaloom {
 
 class MetricsFile {
  public:
-  /// Opens for appending after dropping every line of a later step than `step` (which a resumed run
-  /// is about to write again) and a half-written last line.
+  /// Opens for appending after dropping what a run that resumes after update `step` is about to
+  /// write again: lines of later steps, that step's scores; and any line that is none of ours (a
+  /// half-written last one). Step 0 starts the file afresh. Throws Error where it cannot be read.
   MetricsFile(std::filesystem::path path, std::int64_t step);
   /// Appends one JSON object (text without line breaks) and flushes.
   /// Throws Error{temporary} when the disk refuses.

@@ -1,11 +1,14 @@
 #include "worker/optimizer.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <numbers>
 
+#include "core/error.h"
 #include "core/registry.h"
+#include "core/spelling.h"
 
 namespace metaloom {
 
@@ -76,8 +79,21 @@ void Optimizer::load(const Archive& archive) {
   for (auto& [vector, buffer] : state_) {
     const Params saved = archive.params(vector);
     for (const auto& [name, target] : theta_.named(buffer)) {
+      const char* cure = "It was made with another model or optimizer: start a new run folder.";
+      if (!saved.contains(name)) {
+        throw Error(Fault::data, fmt::format("the checkpoint has no {} of {}", vector, name),
+                    "optimizer", did_you_mean(name, saved.names()) + ' ' + cure);
+      }
+      const at::Tensor& value = saved.at(name);
+      if (!value.sizes().equals(target.sizes())) {
+        throw Error(
+            Fault::data,
+            fmt::format("the checkpoint's {} of {} has shape [{}] instead of [{}]", vector, name,
+                        fmt::join(value.sizes(), ", "), fmt::join(target.sizes(), ", ")),
+            "optimizer", cure);
+      }
       at::Tensor view = target;
-      view.copy_(saved.at(name));
+      view.copy_(value);
     }
   }
   counts_.clear();

@@ -58,7 +58,8 @@ class Optimizer {
   /// The scheduled learning rate of update `step` in its phase.
   double rate(const Phase& phase, std::int64_t step, std::int64_t steps) const;
 
-  /// State by parameter name, for a checkpoint; `load` throws Error{data} where a name is missing.
+  /// State by parameter name, for a checkpoint; `load` throws Error{data} where a name is missing
+  /// or has another shape.
   Archive save() const;
   void load(const Archive& archive);
 

@@ -38,6 +38,11 @@ Progress::~Progress() {
   if (open_line_) std::fputc('\n', stderr);
 }
 
+void Progress::leave_out(Clock::duration time) {
+  start_ += time;
+  last_update_ += time;
+}
+
 void Progress::update(std::int64_t step, double loss, const std::string& metrics,
                       std::int64_t tokens, std::int64_t tasks) {
   const auto now = Clock::now();

@@ -17,6 +17,8 @@ class Progress {
   /// After update `step` (1-based count of updates made).
   void update(std::int64_t step, double loss, const std::string& metrics, std::int64_t tokens,
               std::int64_t tasks);
+  /// Time that was spent on something else than updates: it counts in no rate and no ETA.
+  void leave_out(std::chrono::steady_clock::duration time);
   double tokens_per_second() const { return tokens_rate_; }
   double tasks_per_second() const { return tasks_rate_; }
 

@@ -30,7 +30,9 @@ void Lineage::add(const std::string& stage, const std::string& dataset,
                   std::span<const std::int64_t> rows) {
   at::Tensor copy = at::empty({static_cast<std::int64_t>(rows.size())}, at::kLong);
   std::copy(rows.begin(), rows.end(), copy.mutable_data_ptr<std::int64_t>());
-  rows_[stage + "/" + dataset] = copy;
+  // Two stages may have one name (the same one trained again from its own result).
+  const auto [it, fresh] = rows_.try_emplace(stage + "/" + dataset, copy);
+  if (!fresh) it->second = at::cat({it->second, copy});
 }
 
 std::map<std::string, std::int64_t> Lineage::overlap(std::span<const std::int64_t> rows) const {

@@ -25,7 +25,7 @@ struct RunProgress {
 /// whether its evaluation texts were trained on (methods.md; the rule of overlap-free results).
 class Lineage {
  public:
-  /// `rows`: the digests of a dataset's training rows.
+  /// `rows`: the digests of a dataset's training rows, added to those known by that name.
   void add(const std::string& stage, const std::string& dataset,
            std::span<const std::int64_t> rows);
   /// How many of `rows` stand in the training rows, by "stage/dataset"; zero counts left out.

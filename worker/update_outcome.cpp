@@ -1,5 +1,7 @@
 #include "worker/update_outcome.h"
 
+#include <limits>
+
 #include "core/json.h"
 
 namespace metaloom {
@@ -68,7 +70,7 @@ double UpdateOutcome::divisor() const {
 double UpdateOutcome::loss() const {
   double sum = 0;
   for (const TaskOutcome& task : tasks_) sum += task.finite ? task.weight * task.loss : 0;
-  return divisor() > 0 ? sum / divisor() : 0;
+  return divisor() > 0 ? sum / divisor() : std::numeric_limits<double>::quiet_NaN();
 }
 
 std::map<std::string, double> UpdateOutcome::metrics() const {

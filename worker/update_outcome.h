@@ -23,7 +23,7 @@ class UpdateOutcome {
   const std::vector<TaskOutcome>& tasks() const { return tasks_; }
   /// Sum of the weights of the finite tasks: what the summed gradient is divided by.
   double divisor() const;
-  /// Mean loss over the finite tasks, weighted.
+  /// Mean loss over the finite tasks, weighted; NaN where there is none.
   double loss() const;
   /// Weighted means of the tasks' metrics.
   std::map<std::string, double> metrics() const;

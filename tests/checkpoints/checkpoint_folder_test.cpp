@@ -4,7 +4,6 @@
 #include <rapidcheck.h>
 
 #include <fstream>
-#include <set>
 
 #include "core/files.h"
 #include "core/log.h"
@@ -16,27 +15,6 @@ namespace metaloom {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::set<std::string> names(const fs::path& folder) {
-  std::set<std::string> out;
-  std::error_code code;
-  for (const auto& entry : fs::directory_iterator(folder, code))
-    out.insert(entry.path().filename());
-  return out;
-}
-
-void save(CheckpointFolder& folder, std::int64_t step, std::int64_t model = 0) {
-  folder.save(step, sections_at(step, model), frozen_model(model));
-  folder.finish();
-}
-
-void damage(const fs::path& file) {
-  std::string text = read_text(file);
-  text[text.size() / 2] ^= 4;
-  std::ofstream(file, std::ios::binary) << text;
-}
-
-using Names = std::set<std::string>;
 
 TEST(CheckpointFolder, KeepsTheNewestAndPointsAtTheLast) {
   const Scratch scratch;

@@ -36,7 +36,7 @@ TEST(Manifest, RoundTrip) {
 
 TEST(Manifest, OtherVersionsSayWhoCanReadThem) {
   EXPECT_ERROR(Manifest::parse(changed([](Json& j) { j["version"] = 2; }), "run/m.json"),
-               Fault::data, "run/m.json", "format version 2 is not version 1", "release");
+               Fault::usage, "run/m.json", "format version 2 is not version 1", "release");
 }
 
 TEST(Manifest, WhatIsNotDescribedProperlyIsRefused) {

@@ -4,10 +4,14 @@
 
 #include <ATen/ATen.h>
 
+#include <filesystem>
+#include <fstream>
 #include <map>
+#include <set>
 #include <string>
 
 #include "checkpoints/checkpoint.h"
+#include "core/files.h"
 #include "core/rng.h"
 
 namespace metaloom {
@@ -55,6 +59,30 @@ inline bool is_whole(const Checkpoint& checkpoint) {
     if (!same(checkpoint.read(name), archive)) return false;
   }
   return true;
+}
+
+using Names = std::set<std::string>;
+
+/// What lies in a folder.
+inline Names names(const std::filesystem::path& folder) {
+  Names out;
+  std::error_code code;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, code))
+    out.insert(entry.path().filename());
+  return out;
+}
+
+/// Saves, and waits until it is durable.
+inline void save(CheckpointFolder& folder, std::int64_t step, std::int64_t model = 0) {
+  folder.save(step, sections_at(step, model), frozen_model(model));
+  folder.finish();
+}
+
+/// Flips one bit in the middle.
+inline void damage(const std::filesystem::path& file) {
+  std::string text = read_text(file);
+  text[text.size() / 2] ^= 4;
+  std::ofstream(file, std::ios::binary) << text;
 }
 
 }  // namespace metaloom

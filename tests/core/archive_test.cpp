@@ -2,7 +2,11 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <cstdio>
+#include <fstream>
 #include <thread>
 
 #include "core/files.h"
@@ -154,6 +158,30 @@ TEST(Archive, ManyThreadsTakeTurns) {
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(good, (std::vector<int>{40, 40, 40, 40}));
 }
+
+#ifndef __SANITIZE_ADDRESS__  // which reserves more than any limit
+TEST(Archive, AnImageThatFindsNoMemoryBlamesNoFile) {
+  Archive archive;
+  archive.put("x", at::zeros({32 << 20}, at::kByte));
+  const auto write_with_little_memory = [&] {
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const rlim_t most = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + (8 << 20);
+    const rlimit limit = {most, most};
+    ::setrlimit(RLIMIT_AS, &limit);
+    try {
+      archive.image();
+    } catch (const Error& error) {
+      std::fputs(error.what(), stderr);
+      _exit(error.exit_code());
+    }
+    _exit(0);
+  };
+  EXPECT_EXIT(write_with_little_memory(),
+              ::testing::ExitedWithCode(static_cast<int>(Fault::temporary)),
+              "new archive: cannot .*not enough memory");
+}
+#endif
 
 }  // namespace
 }  // namespace metaloom

@@ -215,5 +215,18 @@ TEST(Config, FieldsDescribeThemselves) {
   EXPECT_NE(help.find("train.datasets = [\"trec\"]"), std::string::npos) << help;
 }
 
+TEST(Config, KeysThatNoPathCanNameAreRefusedWhereTheyStand) {
+  const auto refused = [](const std::string& toml, const std::string& where) {
+    EXPECT_ERROR(Table::parse(toml, "x.toml"), Fault::usage, where, "cannot be a key", "no dots");
+  };
+  refused("[stage.\"2.spt\"]\nsteps = 3\n", "x.toml:1");
+  refused("a = 1\n\"\" = 2\n", "x.toml:2");
+  refused("a = 1\n\"b.c\" = 2\n", "x.toml:2");
+  refused("[data]\nroot = \"r\"\nmore = { \"\" = 2 }\n", "x.toml:3");
+  Table table;
+  EXPECT_ERROR(table.assign("data={\"a.b\"=1}"), Fault::usage, "command line", "cannot be a key");
+  EXPECT_NO_THROW(Table::parse("[stage.2_spt]\na.b = 1\n", "x.toml"));
+}
+
 }  // namespace
 }  // namespace metaloom

@@ -290,6 +290,9 @@ TEST_F(MixTest, OptionsAreReadFromATable) {
   EXPECT_THAT(error_of(Fault::usage,
                        [&] { read_fields(Table::parse("ways = 1", "test"), "data", options); }),
               HasSubstr("ways"));
+  EXPECT_THAT(error_of(Fault::usage,  // all of a pass are kept in memory
+                       [&] { read_fields(Table::parse("episodes = 9000000", "x"), "", options); }),
+              HasSubstr("episodes"));
 }
 
 }  // namespace

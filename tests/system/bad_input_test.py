@@ -168,7 +168,10 @@ class BadInput(unittest.TestCase):
         image[-50] ^= 4
         (flipped / "moods.h5").write_bytes(image)
         (gone / "moods.json").unlink()
+        loop = self.folder / "loop"
+        loop.symlink_to(loop)  # as one without permission, it cannot even be asked what it is, not by root either
         for pieces, stores in [(("moods",), cut), (("moods",), flipped), (("moods",), gone),
+                               (("loop: Too many levels", "Check the path"), loop),
                                (("metaloom data",), self.folder / "no-such-folder")]:
             with self.subTest(stores=stores.name):
                 self.check(DATA, pieces, *self.train("method.name=muppet", 'data.datasets=["moods"]', stores=stores))

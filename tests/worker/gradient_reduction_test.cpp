@@ -128,5 +128,15 @@ TEST(UpdateOutcome, LeavesNonFiniteTasksOutOfTheDivisorAndNamesThem) {
   }
 }
 
+TEST(UpdateOutcome, WithoutAFiniteTaskItHasNoLoss) {
+  run_local_world(2, {}, [&](Communicator& comm) {
+    UpdateOutcome outcome;
+    outcome.add(comm.rank(), {{.task = {.index = comm.rank()}, .loss = 1.0, .finite = false}});
+    outcome.exchange(comm);
+    EXPECT_EQ(outcome.divisor(), 0);
+    EXPECT_TRUE(std::isnan(outcome.loss()));  // null in metrics.jsonl, which no curve shows
+  });
+}
+
 }  // namespace
 }  // namespace metaloom

@@ -21,6 +21,13 @@ TEST(Lineage, CountsTheRowsThatWereTrainedOnByStageAndDataset) {
   EXPECT_TRUE(Lineage().overlap(Rows{1}).empty());
 }
 
+TEST(Lineage, RowsOfTheSameNameAreAddedToThoseKnown) {
+  Lineage lineage;
+  lineage.add("train", "trec", Rows{1, 2});
+  lineage.add("train", "trec", Rows{3});
+  EXPECT_EQ(lineage.overlap(Rows{1, 2, 3, 4}).at("train/trec"), 3);
+}
+
 TEST(Lineage, SurvivesACheckpointAndGrowsWithEveryStage) {
   Lineage first;
   first.add("1_muppet", "trec", Rows{-5, 7});

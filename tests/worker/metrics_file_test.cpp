@@ -17,6 +17,8 @@ TEST(MetricsFile, KeepsOneCurveThroughAResume) {
                "{\"kind\":\"update\",\"step\":1}\n"
                "{\"kind\":\"update\",\"step\":2}\n"
                "{\"kind\":\"update\",\"step\":3}\n"
+               "{\"kind\":\"evaluation\",\"step\":1}\n"
+               "{\"kind\":\"evaluation\",\"step\":2}\n"
                "{\"kind\":\"evaluation\",\"step\":2,\"final\":true}\n"
                "{\"kind\":\"update\",\"st");
   MetricsFile(path, 2).append("{\"kind\":\"update\",\"step\":3,\"again\":1}");
@@ -24,7 +26,36 @@ TEST(MetricsFile, KeepsOneCurveThroughAResume) {
             "{\"kind\":\"evaluation\",\"step\":0}\n"
             "{\"kind\":\"update\",\"step\":1}\n"
             "{\"kind\":\"update\",\"step\":2}\n"
+            "{\"kind\":\"evaluation\",\"step\":1}\n"
             "{\"kind\":\"update\",\"step\":3,\"again\":1}\n");
+}
+
+TEST(MetricsFile, DropsLinesThatAreNoneOfOurs) {
+  const Scratch scratch;
+  const auto path = scratch.path() / "metrics.jsonl";
+  const std::string good = "{\"kind\":\"update\",\"step\":1,\"final\":3}\n";
+  for (const std::string line :
+       {"[1]", "7", "null", "{\"step\":\"one\"}", "{\"step\":null}", "{}", "", "}", "\"step\""}) {
+    replace_file(path, good + line + "\n" + good);
+    const MetricsFile file(path, 2);
+    EXPECT_EQ(read_text(path), good + good) << line;
+  }
+}
+
+TEST(MetricsFile, StartsAfreshAtStepZero) {
+  const Scratch scratch;
+  const auto path = scratch.path() / "metrics.jsonl";
+  replace_file(path, "{\"kind\":\"evaluation\",\"step\":0}\n");
+  MetricsFile(path, 0).append("{\"step\":0}");
+  EXPECT_EQ(read_text(path), "{\"step\":0}\n");
+}
+
+TEST(MetricsFile, WhatCannotBeReadIsAnErrorAndStays) {
+  const Scratch scratch;
+  const auto path = scratch.path() / "metrics.jsonl";
+  std::filesystem::create_directory(path);
+  EXPECT_THROW(MetricsFile(path, 2), Error);
+  EXPECT_TRUE(std::filesystem::is_directory(path));
 }
 
 TEST(MetricsFile, RefusesAFolderThatIsNotThere) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/registry.h"
+#include "tests/core/expect_error.h"
 
 namespace metaloom {
 namespace {
@@ -101,6 +102,25 @@ TEST(Optimizer, GoesOnFromItsSavedState) {
     three_steps(after);
     EXPECT_EQ(flat(whole), flat(parted)) << name;
   }
+}
+
+TEST(Optimizer, RefusesAStateOfAnotherModel) {
+  FlatParams theta = three_numbers();
+  Optimizer optimizer(constant("adamw"), theta);
+  three_steps(optimizer);
+  const Archive saved = optimizer.save();
+  const auto without = [&](const std::string& gone, const at::Tensor& instead) {
+    Archive out;
+    for (const auto& [path, value] : saved.tensors()) {
+      if (!path.ends_with(gone)) out.put(path, value);
+      if (path.ends_with(gone) && instead.defined()) out.put(path, instead);
+    }
+    return out;
+  };
+  EXPECT_NO_THROW(optimizer.load(without("/none", {})));
+  EXPECT_ERROR(optimizer.load(without("/b", {})), Fault::data, "of b", "new run folder");
+  // One number would be broadcast over both.
+  EXPECT_ERROR(optimizer.load(without("/a", numbers({1}))), Fault::data, "of a", "[1]", "[2]");
 }
 
 TEST(LearningRate, WarmsUpThenFollowsTheSchedule) {

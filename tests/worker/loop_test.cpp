@@ -1,0 +1,129 @@
+// The loop with all that surrounds it, on a method of four numbers: stopped after any update and
+// started again, a run leaves the metrics of one that nobody stopped.
+#include "worker/loop.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <sstream>
+
+#include "core/files.h"
+#include "core/json.h"
+#include "tests/core/scratch.h"
+#include "tests/worker/toy_run.h"
+
+namespace metaloom {
+namespace {
+
+constexpr std::int64_t kSteps = 6;
+
+/// Runs updates until the end, or until told to stop at update `stop`, as launcher/stage.cpp does.
+bool run(int world, const std::filesystem::path& folder, const MixOptions& data,
+         std::int64_t stop) {
+  bool finished = false;
+  run_local_world(world, {}, [&](Communicator& comm) {
+    const Mix mix(data, Rng(1));
+    const ToyMethod method;
+    FlatParams theta = flat_theta(method);
+    Optimizer optimizer({.rate = 0.1}, theta);
+    const CheckpointOptions saves{.every = 3};
+    std::optional<CheckpointFolder> checkpoints;
+    if (comm.rank() == 0) checkpoints.emplace(folder / "checkpoints", saves, "c");
+    CheckpointFolder* own = checkpoints ? &*checkpoints : nullptr;
+    std::string newest;
+    if (own != nullptr) {
+      if (const auto found = own->newest()) newest = found->folder().string();
+    }
+    newest = comm.all_gather(newest).front();
+    RunProgress progress{.threads = 1, .stage = "toy"};
+    if (!newest.empty()) progress = resume_run(Checkpoint::open(newest), theta, optimizer);
+    std::optional<MetricsFile> metrics;
+    if (comm.rank() == 0) metrics.emplace(folder / "metrics.jsonl", progress.step);
+    const Lineage lineage;
+    const std::map<std::string, std::string> texts;
+    const std::map<std::string, Archive> shared;
+    Fence fence({comm, theta, optimizer, progress, lineage, texts, shared, own,
+                 [&] { return progress.step + 1 == stop; }},
+                saves, kSteps, 0);
+    EvaluationOptions evaluations;
+    evaluations.every = 2;
+    evaluations.batches = 3;
+    const auto context = [](std::int64_t step) {
+      return StepContext{step, kSteps, Rng(2).at({step})};
+    };
+    Diagnostics diagnostics(
+        {comm, method, mix, metrics ? &*metrics : nullptr, "toy", kSteps, context}, evaluations,
+        progress.step);
+    if (progress.step == 0) {
+      diagnostics.before(theta.values());
+    } else {
+      diagnostics.validate(progress.step, theta.values());
+    }
+    const bool ended = run_loop({comm, mix, method, theta, optimizer, fence, diagnostics, context,
+                                 kSteps, /*ordered=*/true},
+                                progress.step);
+    fence.finish();
+    if (ended) diagnostics.after(theta.values());
+    if (comm.rank() == 0) finished = ended;
+  });
+  return finished;
+}
+
+/// The lines of a run's metrics, without what the clock says.
+std::vector<std::string> curve(const std::filesystem::path& folder) {
+  std::vector<std::string> out;
+  std::istringstream in(read_text(folder / "metrics.jsonl"));
+  for (std::string line; std::getline(in, line);) {
+    Json json = parse_json(line, "metrics");
+    for (const char* timed : {"time", "tokens_per_s", "tasks_per_s"}) json.erase(timed);
+    out.push_back(json.dump());
+  }
+  return out;
+}
+
+std::vector<std::int64_t> scored(const std::filesystem::path& folder) {
+  std::vector<std::int64_t> out;
+  for (const std::string& line : curve(folder)) {
+    const Json json = parse_json(line, "metrics");
+    if (json.at("kind") == "evaluation") out.push_back(json.at("step"));
+  }
+  return out;
+}
+
+using Steps = std::vector<std::int64_t>;
+
+TEST(Loop, StoppedAndResumedLeavesTheMetricsOfAnUndisturbedRun) {
+  const Scratch scratch;
+  const MixOptions data = toy_mix(scratch.path());
+  const auto whole = scratch.path() / "whole";
+  make_folder(whole);
+  ASSERT_TRUE(run(1, whole, data, /*stop=*/-1));
+  EXPECT_EQ(scored(whole), (Steps{0, 2, 4, 6}));
+  for (std::int64_t stop = 1; stop < kSteps; ++stop) {
+    SCOPED_TRACE(stop);
+    const auto again = scratch.path() / ("stopped_" + std::to_string(stop));
+    make_folder(again);
+    EXPECT_FALSE(run(2, again, data, stop));
+    // Told to stop, it saves and scores nothing more: its time may be short.
+    EXPECT_EQ(Checkpoint::open(again / "checkpoints" / "latest").step(), stop);
+    EXPECT_EQ(scored(again), stop > 4 ? (Steps{0, 2, 4}) : stop > 2 ? (Steps{0, 2}) : (Steps{0}));
+    EXPECT_TRUE(run(1, again, data, /*stop=*/-1));
+    EXPECT_EQ(curve(again), curve(whole));
+  }
+}
+
+TEST(Loop, ResumedWhereItHadScoredItHasEveryScoreOnce) {
+  const Scratch scratch;
+  const MixOptions data = toy_mix(scratch.path());
+  ASSERT_FALSE(run(1, scratch.path(), data, /*stop=*/4));
+  // As if killed after the scores of update 4, and again at once after the resume.
+  for (int killed = 0; killed < 2; ++killed) {
+    ASSERT_FALSE(run(1, scratch.path(), data, /*stop=*/5));
+    std::filesystem::remove_all(scratch.path() / "checkpoints" / "step_00000005");
+  }
+  ASSERT_TRUE(run(1, scratch.path(), data, /*stop=*/-1));
+  EXPECT_EQ(scored(scratch.path()), (Steps{0, 2, 4, 6}));
+}
+
+}  // namespace
+}  // namespace metaloom

@@ -1,0 +1,24 @@
+#include "worker/progress.h"
+
+#include <gtest/gtest.h>
+
+namespace metaloom {
+namespace {
+
+using std::chrono::hours;
+
+TEST(Progress, TimeThatIsLeftOutCountsInNoRate) {
+  Progress progress("stage", 0, 10, /*shown=*/false);
+  progress.leave_out(-hours(3));  // as if three hours had passed,
+  progress.leave_out(hours(2));   // two of them not with updates
+  progress.update(1, 0.5, "", 3600, 36);
+  EXPECT_NEAR(progress.tokens_per_second(), 1, 0.05);
+  EXPECT_NEAR(progress.tasks_per_second(), 0.01, 0.0005);
+  progress.leave_out(-hours(2));
+  progress.leave_out(hours(1));
+  progress.update(2, 0.5, "", 3600, 36);
+  EXPECT_NEAR(progress.tokens_per_second(), 1, 0.05);
+}
+
+}  // namespace
+}  // namespace metaloom

@@ -1,0 +1,67 @@
+// A run in miniature for tests of the loop and what surrounds it: a made dataset and a method whose
+// theta is four numbers.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "methods/method.h"
+#include "sampler/mix.h"
+#include "tests/sampler/made_stores.h"
+#include "worker/flat_params.h"
+
+namespace metaloom {
+
+class ToyMethod final : public Method {
+ public:
+  void fields(Fields&) override {}
+  Params initial() const override {
+    Params theta;
+    theta.set("w", at::ones({4}, at::kDouble));
+    return theta;
+  }
+  std::vector<ParameterGroup> groups(const Params&) const override {
+    return {{.name = "all", .parameters = {"w"}}};
+  }
+  Phase phase(std::int64_t) const override { return {.name = "all", .groups = {"all"}}; }
+  std::vector<TaskOutcome> gradients(const Params& theta, const std::vector<Task>& pack,
+                                     const StepContext& context,
+                                     GradientSink& sink) const override {
+    std::vector<TaskOutcome> out;
+    for (const Task& task : pack) {
+      const at::Tensor apart =
+          theta.at("w") - context.of(task.id).normal_tensor({4}, 1.0, at::kDouble);
+      sink.add("w", apart);
+      out.push_back({.task = task.id, .loss = apart.square().sum().item<double>() / 2});
+    }
+    return out;
+  }
+  at::Tensor scores(const Params&, const Task&, const StepContext&) const override { return {}; }
+  Evaluation evaluate(const Params& theta, const Task& task, const StepContext&) const override {
+    const double w = theta.at("w").sum().item<double>();
+    return {.means = {{"accuracy", 1 / (1 + w * w)},
+                      {"loss", w * w},
+                      {"count", static_cast<double>(task.query.size())}},
+            .right = ""};
+  }
+  Params model(const Params&) const override { return {}; }
+  Cost cost(const std::vector<TaskShape>&) const override { return {}; }
+  Batch batch(const std::vector<Task>&, bool) const override { return {}; }
+};
+
+inline FlatParams flat_theta(const ToyMethod& method) {
+  return FlatParams(method.initial(), method.groups(method.initial()));
+}
+
+/// A mix of one made dataset in `folder`, written there.
+inline MixOptions toy_mix(const std::filesystem::path& folder) {
+  testing::write(testing::sample("classification"), folder);
+  return {.root = folder.string(), .datasets = {"made"}, .slots = 2, .task = {.batch = 4}};
+}
+
+}  // namespace metaloom
