@@ -52,8 +52,12 @@ class Registry {
 template <class T>
 struct Register {
   Register(std::string name, std::string about, typename T::Factory make) {
-    Registry<T>::entries().insert_or_assign(
+    const auto [it, fresh] = Registry<T>::entries().try_emplace(
         std::move(name), typename Registry<T>::Entry{std::move(about), std::move(make)});
+    if (fresh) return;
+    throw Error(Fault::internal,
+                std::string("two of one name: ") + T::kSeam + " \"" + it->first + '"', "registry",
+                "Give one of them another name.");
   }
 };
 

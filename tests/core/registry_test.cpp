@@ -30,5 +30,11 @@ TEST(Registry, NamesTheNearest) {
                "Did you mean \"zebra\"?");
 }
 
+TEST(Registry, RefusesASecondOneOfTheSameName) {
+  EXPECT_ERROR((Register<Animal>{"ape", "another", [](const std::string&) { return ""; }}),
+               Fault::internal, "two of one name", "animal \"ape\"");
+  EXPECT_EQ(Registry<Animal>::at("ape").about, "hairy");
+}
+
 }  // namespace
 }  // namespace metaloom
