@@ -21,6 +21,10 @@ plugins=$(where pkglibdir)
 messages=$(where pkgdatadir)
 mkdir -p "$bundle/${plugins#"$prefix"/}" "$bundle/${messages#"$prefix"/}"
 cp -L "$plugins"/mca_*.so "$bundle/${plugins#"$prefix"/}/"
+# Shared memory and TCP work everywhere. The libraries for special networks have plug-ins and drivers of their own, which
+# a bundle cannot carry; without those they are chosen all the same and then lose messages.
+(cd "$bundle/${plugins#"$prefix"/}" && rm -f mca_*ucx* mca_*_ofi.so mca_*_psm*.so mca_btl_openib.so mca_btl_usnic.so \
+  mca_pml_cm.so mca_mtl_*.so mca_spml_*.so mca_scoll_*.so mca_sshmem_*.so mca_memheap_*.so mca_atomic_*.so)
 cp -rL "$messages"/. "$bundle/${messages#"$prefix"/}/"
 for program in orterun orted; do
   cp -L "$(where bindir)/$program" "$bundle/bin/"
