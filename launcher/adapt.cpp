@@ -18,14 +18,15 @@ namespace fs = std::filesystem;
 struct AdaptOptions {
   std::string data, out = "runs/adapted";
   void fields(Fields& f) {
-    f.text("data", data, "JSON Lines with \"text\" and \"label\", a few per class");
+    f.text("data", data,
+           "JSON Lines, CSV or TSV with \"text\" and \"label\", a few rows per class");
     f.text("out", out, "folder of the adapted checkpoint");
   }
 };
 
 /// The trained stage in `folder`, ready to take the tasks of `datasets`.
 StageConfig stage_in(const fs::path& folder, const std::vector<std::string>& assignments) {
-  if (!fs::exists(folder / "config.toml")) {
+  if (!fs::is_regular_file(folder) && !fs::exists(folder / "config.toml")) {
     throw Error(Fault::data, "this is no folder of a trained stage", folder.string(),
                 "Give the folder that holds its config.toml, such as RUN/2_metaprompting.");
   }
@@ -34,11 +35,22 @@ StageConfig stage_in(const fs::path& folder, const std::vector<std::string>& ass
   return config;
 }
 
-/// A trained stage's own folder must not be written over.
+/// Neither a trained stage nor another adapted checkpoint is written over.
 void check_out(const fs::path& out) {
-  if (!fs::exists(out / "metrics.jsonl") && !fs::exists(out / "result.json")) return;
-  throw Error(Fault::usage, "this folder holds a trained stage", out.string(),
-              "Give the adapted checkpoint a folder of its own with out=...");
+  const bool trained = fs::exists(out / "metrics.jsonl") || fs::exists(out / "result.json");
+  if (!trained && !fs::exists(out / "checkpoints")) return;
+  throw Error(Fault::usage,
+              trained ? "this folder holds a trained stage"
+                      : "this folder holds an adapted checkpoint already",
+              out.string(), "Give another folder with out=..., or remove this one.");
+}
+
+/// Before the texts are tokenised: whether the stage's method can make use of them.
+void check_adapts(const StageConfig& config) {
+  if (Assembly(config, std::vector<const DatasetInfo*>{}).method->adapts()) return;
+  throw Error(Fault::usage, fmt::format("{} does not adapt to a few texts", config.method_name),
+              config.run.init,
+              "Give a stage trained by metaprompting, such as RUN/2_metaprompting.");
 }
 
 Task support_of(const UserTexts& texts) {
@@ -92,13 +104,10 @@ class Adapt final : public Verb {
     }
     check_out(options.out);
     const StageConfig config = stage_in(folder, others);
+    check_adapts(config);
     const Checkpoint trained = Checkpoint::open(resolve_checkpoint(folder));
     const UserTexts texts(options.data, model_of(trained), true);
     const Assembly stage(config, {&texts.store().info()});
-    if (!stage.method->adapts()) {
-      throw Error(Fault::usage, fmt::format("{} does not adapt to a few texts", config.method_name),
-                  folder.string(), "Give a stage trained by metaprompting.");
-    }
     write(stage, texts, trained, options);
     return 0;
   }

@@ -34,9 +34,12 @@ std::vector<StageLineage> find_lineages(const std::vector<StageConfig>& stages) 
       // The set itself counts even where its splits share no text: its labels are known.
       for (const std::string& entry : lineage.trained_on.entries_of(mix.info(d).name)) found[entry];
       for (const auto& [trained, count] : found) {
-        lineage.findings.push_back(fmt::format("{} ({}) was trained on in {}: {} of its {} texts",
-                                               mix.info(d).name, name_of(split), trained, count,
-                                               rows.size()));
+        lineage.findings.push_back(
+            count > 0 ? fmt::format("{} ({}) was trained on in {}: {} of its {} texts",
+                                    mix.info(d).name, name_of(split), trained, count, rows.size())
+                      : fmt::format("{} ({}): a set of this name was trained on in {} (no text is "
+                                    "shared)",
+                                    mix.info(d).name, name_of(split), trained));
       }
     }
     // A stage's own training rows belong to its evaluation sets by design; they matter to what

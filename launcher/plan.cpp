@@ -116,8 +116,7 @@ void print_stage(const StageConfig& config, const StageLineage& lineage, const P
     fmt::print(", rate {:.2e} at {}",
                optimizer.rate(stage.method->phase(step), step, config.run.steps), step + 1);
   }
-  fmt::print("\n  settings of the method, here and by default\n{}",
-             describe_fields(*stage.method, "method"));
+  fmt::print("\n  settings of the method\n{}", describe_fields(*stage.method, "method"));
   fmt::print("  overlaps     {}\n", lineage.findings.empty() ? "none" : "");
   for (const std::string& finding : lineage.findings) fmt::print("    {}\n", finding);
 }

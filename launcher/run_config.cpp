@@ -94,6 +94,19 @@ Table StageConfig::resolved(const Table& method_section) const {
 
 std::vector<StageConfig> load_stages(const std::filesystem::path& target,
                                      const std::vector<std::string>& assignments) {
+  namespace fs = std::filesystem;
+  if (fs::is_directory(target)) {
+    const fs::path inside = target / "config.toml";
+    throw Error(
+        Fault::usage, "this is a folder, not a configuration file", target.string(),
+        fs::exists(inside) ? "Did you mean " + inside.string() + "?" : "Name a .toml file.");
+  }
+  if (fs::is_regular_file(
+          target.parent_path())) {  // FILE/config.toml, where a folder was asked for
+    throw Error(Fault::usage, "this is a file; the folder of a trained stage is needed",
+                target.parent_path().string(),
+                "Give " + target.parent_path().parent_path().string() + ".");
+  }
   Table file = Table::load(target);
   for (const std::string& assignment : assignments) file.assign(assignment);
   std::vector<StageConfig> stages;

@@ -44,7 +44,7 @@ class Train final : public Verb {
            "that was interrupted goes on from its last checkpoint, on any number of ranks.\n\n"
            "Keys (in the file, per stage as stage.NAME.key, or on the command line):\n" +
            describe_run_keys() +
-           "\nMethods have keys of their own under method.: see metaloom plan CONFIG.toml.\n"
+           "\nMethods have keys of their own under method.: metaloom plan CONFIG.toml lists them.\n"
            "\nExample\n"
            "  mpirun -np 2 metaloom train configs/quickstart.toml run=runs/first\n"
            "  metaloom train runs/first/config.toml run=runs/again\n";
@@ -54,6 +54,7 @@ class Train final : public Verb {
     const auto stages =
         load_stages(only_target(arguments, "train", "a configuration file"), arguments.assignments);
     Communicator& comm = enter_world(stages.front().comm);
+    catch_stop_signals();
     const auto lineages = find_lineages(stages);
     for (const std::string& warning : check_overlaps(stages, lineages)) {
       if (comm.rank() == 0) spdlog::warn("overlap allowed: {}", warning);

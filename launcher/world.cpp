@@ -32,13 +32,6 @@ void on_stop_signal(int signal) {
   stop_signals.fetch_add(1);
 }
 
-void catch_signals() {
-  struct sigaction action = {};
-  action.sa_handler = on_stop_signal;
-  action.sa_flags = SA_RESTART;
-  for (int signal : {SIGTERM, SIGUSR1, SIGUSR2}) sigaction(signal, &action, nullptr);
-}
-
 /// Before a world is joined: the rank that the launcher has given this process, or 0.
 int rank_by_environment() {
   for (const char* name : {"PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"}) {
@@ -78,7 +71,6 @@ Communicator& enter_world(const CommOptions& options) {
   check_not_alone(*world, options);
   start_log(world->rank(), world->size());
   at::set_num_threads(threads_per_rank(options, *world));
-  catch_signals();
   return *world;
 }
 
@@ -95,6 +87,13 @@ int end_with_error(int exit_code, const std::string& message) {
   if (!message.empty()) fmt::print(stderr, "metaloom: error: {}\n", message);
   std::fflush(stderr);
   return exit_code;
+}
+
+void catch_stop_signals() {
+  struct sigaction action = {};
+  action.sa_handler = on_stop_signal;
+  action.sa_flags = SA_RESTART;
+  for (int signal : {SIGTERM, SIGUSR1, SIGUSR2}) sigaction(signal, &action, nullptr);
 }
 
 void leave_world() {

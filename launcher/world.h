@@ -9,7 +9,7 @@
 
 namespace metaloom {
 
-/// Joins the world and sets up this process for it: log, threads per rank, signals.
+/// Joins the world and sets up this process for it: log, threads per rank.
 /// From here on an error ends all ranks. One per process, kept until the process ends.
 Communicator& enter_world(const CommOptions& options);
 
@@ -21,7 +21,10 @@ int end_with_error(int exit_code, const std::string& message);
 /// Leaves in order, after success; collective.
 void leave_world();
 
-/// Whether TERM, USR1 or USR2 has been received; a second TERM ends the process at once.
+/// From here on TERM, USR1 and USR2 ask the process to stop in order; for verbs that then do.
+void catch_stop_signals();
+
+/// Whether one of them has been received; a second TERM ends the process at once.
 bool told_to_stop();
 
 /// "one line per fact" about where this process runs: host, ranks, threads, versions, git state.

@@ -13,6 +13,7 @@ void enter() {
   CommOptions options;
   options.backend = "local";
   enter_world(options);
+  catch_stop_signals();
 }
 
 TEST(StopSignals, OnlyASecondTermEndsTheProcessAtOnce) {
