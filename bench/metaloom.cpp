@@ -103,6 +103,7 @@ class MethodCase final : public Case {
     double sum = 0;
     for (const std::vector<Task>& pack : packs_) {
       std::vector<TaskShape> shapes;
+      shapes.reserve(pack.size());
       for (const Task& task : pack) shapes.push_back(shape_of(task));
       sum += method_->cost(shapes).flops * static_cast<double>(updates_each_);
     }

@@ -70,7 +70,9 @@ class Walk {
     check_hdf5(H5Literate(id, H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, keep_name, &names),
                "list the items of", origin_);
     for (const auto& [name, type] : names) {
-      const std::string below = path.empty() ? name : path + '/' + name;
+      std::string below = path;
+      if (!below.empty()) below += '/';
+      below += name;
       if (type != H5L_TYPE_HARD) refuse(below, "is a link", origin_);
       object(id, name, below, depth);
     }

@@ -232,7 +232,9 @@ std::vector<std::byte> Archive::image_with(bool contiguous) const {
   Writer writer(expected, contiguous);
   const auto make_groups = [&](const auto& self, const std::string& prefix) -> void {
     for (const auto& name : children(prefix)) {
-      const std::string path = prefix.empty() ? name : prefix + '/' + name;
+      std::string path = prefix;
+      if (!path.empty()) path += '/';
+      path += name;
       if (contains(path)) continue;
       writer.make_group(path, children(path).size());
       self(self, path);

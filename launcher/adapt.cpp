@@ -93,7 +93,7 @@ class Adapt final : public Verb {
     const fs::path folder = only_target(arguments, "adapt", "the folder of a trained stage");
     Arguments prefixed = arguments;
     for (std::string& word : prefixed.assignments) {
-      if (word.starts_with("data=") || word.starts_with("out=")) word = "adapt." + word;
+      if (word.starts_with("data=") || word.starts_with("out=")) word.insert(0, "adapt.");
     }
     const auto [own, others] = own_assignments(prefixed, "adapt");
     AdaptOptions options;

@@ -54,6 +54,7 @@ Assembly::Assembly(const StageConfig& stage, at::Device device, std::optional<Pr
       mix(std::make_unique<Mix>(stage.data, rng.at("data"))) {
   check_tokenizers(pretrained, *mix);
   std::vector<const DatasetInfo*> datasets;
+  datasets.reserve(static_cast<std::size_t>(mix->datasets()));
   for (int i = 0; i < mix->datasets(); ++i) datasets.push_back(&mix->info(i));
   build(datasets);
 }

@@ -43,6 +43,7 @@ int run_python(const std::string& module, const std::vector<std::string>& words,
   std::vector<std::string> command{python, "-m", module};
   command.insert(command.end(), words.begin(), words.end());
   std::vector<char*> pointers;
+  pointers.reserve(command.size() + 1);
   for (std::string& word : command) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   const char* old_path = std::getenv("PYTHONPATH");

@@ -165,7 +165,7 @@ std::string first_difference(const Table& now, const Table& before) {
   // An init is the same wherever the run is and however its folder is spelled.
   const auto relative_init = [](const Table& table) {
     namespace fs = std::filesystem;
-    const std::string init = table.text("init");
+    std::string init = table.text("init");
     if (init.empty()) return init;
     return fs::weakly_canonical(init)
         .lexically_relative(fs::weakly_canonical(table.text("run")))

@@ -119,6 +119,7 @@ void check_tasks(const Communicator& comm, const Assembly& stage) {
     Cost largest;
     for (const Pack& pack : packs) {
       std::vector<TaskShape> shapes;
+      shapes.reserve(pack.tasks.size());
       for (const TaskId& id : pack.tasks) shapes.push_back(mix.shape(id));
       largest += stage.method->cost(shapes);
     }
