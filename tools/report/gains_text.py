@@ -6,7 +6,7 @@ from tools.report.comparisons import OPEN
 
 NOTE = ("Accuracy in %, gain in points with its 95 % interval. An interval that holds 0 shows no difference: there is\n"
         "none, or it is too small for n. Paired: over the same episodes or rows. Intervals are over these, not\n"
-        "over trainings: another seed moves small runs further.")
+        "over trainings: they say nothing of other seeds.")
 
 
 def percent(value):
