@@ -221,9 +221,6 @@ class BadInput(unittest.TestCase):
                 out = self.folder / "adapted"
                 self.check(DATA, pieces, "adapt", stage, f"data={path}", f"out={out}")
                 self.assertFalse(out.exists())
-        self.check(USAGE, ("this is a folder", "chain/config.toml"), "train", self.folder / "chain")
-        self.check(USAGE, ("several stages", "1_muppet"), "evaluate", self.folder / "chain")
-        self.check(USAGE, ("this is a file", "1_muppet"), "evaluate", self.folder / "chain" / "1_muppet" / "config.toml")
         self.check(USAGE, ("holds a trained stage",), "adapt", stage, f"data={self.written(good)}", f"out={stage}")
         self.check(USAGE, ("muppet", "does not adapt"), "adapt", self.folder / "chain" / "1_muppet",
                    f"data={self.written(good)}")

@@ -157,6 +157,12 @@ class Verbs(unittest.TestCase):
             self.assertRegex(row, r"\[CLS\] <0> .*<7> .* the topic is \[MASK\]")
         self.assertIn("[CLS]", self.planned("show", "show.stage=1_muppet"))
 
+    def test_folders_and_files_in_each_others_place_are_named(self):
+        run = self.run_folder
+        for said, words in {"this is a folder": ("train", run), "several stages": ("evaluate", run),
+                            "this is a file": ("evaluate", run / "1_muppet" / "config.toml")}.items():
+            self.assertIn(said, self.place.metaloom(*words, code=2))
+
     def test_adapt_and_predict(self):
         few, out = self.place.folder / "few.jsonl", self.place.folder / "labelled.jsonl"
         few.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in FEW))
