@@ -45,12 +45,15 @@ void check_out(const fs::path& out) {
               out.string(), "Give another folder with out=..., or remove this one.");
 }
 
-/// Before the texts are tokenised: whether the stage's method can make use of them.
-void check_adapts(const StageConfig& config) {
-  if (Assembly(config, std::vector<const DatasetInfo*>{}).method->adapts()) return;
-  throw Error(Fault::usage, fmt::format("{} does not adapt to a few texts", config.method_name),
-              config.run.init,
-              "Give a stage trained by metaprompting, such as RUN/2_metaprompting.");
+/// The user's texts, tokenised for the stage's model once its method is known to make use of them.
+UserTexts texts_for(const StageConfig& config, const fs::path& data) {
+  const Assembly stage(config, std::vector<const DatasetInfo*>{});
+  if (!stage.method->adapts()) {
+    throw Error(Fault::usage, fmt::format("{} does not adapt to a few texts", config.method_name),
+                config.run.init,
+                "Give a stage trained by metaprompting, such as RUN/2_metaprompting.");
+  }
+  return UserTexts(data, stage.pretrained, true);
 }
 
 Task support_of(const UserTexts& texts) {
@@ -80,9 +83,8 @@ class Adapt final : public Verb {
     AdaptOptions options;
     return "metaloom adapt STAGE data=FILE.jsonl [key=value ...]\n\n"
            "Adapts a trained stage to a new task given by a few labelled texts, and writes the\n"
-           "adapted checkpoint. STAGE: a trained stage's folder; its method must adapt. Class "
-           "names\n"
-           "should be words: the model reads them.\n\n" +
+           "adapted checkpoint. STAGE: a trained stage's folder; its method must adapt.\n"
+           "Class names should be words: the model reads them.\n\n" +
            describe_fields(options, "") +
            "\nExample\n"
            "  metaloom adapt runs/quickstart/2_metaprompting data=mine.jsonl out=runs/mine\n"
@@ -104,11 +106,9 @@ class Adapt final : public Verb {
     }
     check_out(options.out);
     const StageConfig config = stage_in(folder, others);
-    check_adapts(config);
-    const Checkpoint trained = Checkpoint::open(resolve_checkpoint(folder));
-    const UserTexts texts(options.data, model_of(trained), true);
+    const UserTexts texts = texts_for(config, options.data);
     const Assembly stage(config, {&texts.store().info()});
-    write(stage, texts, trained, options);
+    write(stage, texts, *stage.init, options);
     return 0;
   }
 

@@ -7,6 +7,7 @@
 #include "launcher/overlap.h"
 #include "launcher/verb.h"
 #include "worker/optimizer.h"
+#include "worker/pack_costs.h"
 
 namespace metaloom {
 namespace {
@@ -43,26 +44,24 @@ struct UpdateCost {
 UpdateCost print_update(const Assembly& stage, std::int64_t step, std::int64_t ranks, bool list) {
   const Phase phase = stage.method->phase(step);
   const auto packs = stage.mix->plan(stage.method->draw_index(step), phase.half);
-  std::vector<double> costs;
+  const std::vector<Cost> costs = costs_of(*stage.method, *stage.mix, packs);
   UpdateCost total;
-  for (const Pack& pack : packs) {
-    std::vector<TaskShape> shapes;
-    for (const TaskId& id : pack.tasks) {
-      shapes.push_back(stage.mix->shape(id));
-      total.tokens +=
-          static_cast<double>(shapes.back().support_tokens + shapes.back().query_tokens);
-    }
-    const Cost cost = stage.method->cost(shapes);
-    costs.push_back(cost.flops);
+  for (const Cost& cost : costs) {
     total.flops += cost.flops;
     total.peak_bytes = std::max(total.peak_bytes, cost.peak_bytes);
   }
-  const auto shares = share_out(costs, static_cast<int>(ranks));
+  for (const Pack& pack : packs) {
+    for (const TaskId& id : pack.tasks) {
+      const TaskShape shape = stage.mix->shape(id);
+      total.tokens += static_cast<double>(shape.support_tokens + shape.query_tokens);
+    }
+  }
+  const auto shares = shares_of(costs, static_cast<int>(ranks));
   for (std::size_t rank = 0; rank < shares.size(); ++rank) {
     double load = 0;
     std::vector<std::string> names;
     for (std::size_t i : shares[rank]) {
-      load += costs[i];
+      load += costs[i].flops;
       for (const TaskId& id : packs[i].tasks) {
         names.push_back(fmt::format("{}#{}", stage.mix->info(id.dataset).name, id.index));
       }

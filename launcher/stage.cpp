@@ -13,6 +13,7 @@
 #include "launcher/assembly.h"
 #include "launcher/world.h"
 #include "worker/loop.h"
+#include "worker/pack_costs.h"
 
 namespace metaloom {
 namespace {
@@ -117,12 +118,7 @@ void check_tasks(const Communicator& comm, const Assembly& stage) {
   for (std::int64_t step : {std::int64_t{0}, stage.config.run.steps - 1}) {
     const auto packs = mix.plan(stage.method->draw_index(step), stage.method->phase(step).half);
     Cost largest;
-    for (const Pack& pack : packs) {
-      std::vector<TaskShape> shapes;
-      shapes.reserve(pack.tasks.size());
-      for (const TaskId& id : pack.tasks) shapes.push_back(mix.shape(id));
-      largest += stage.method->cost(shapes);
-    }
+    for (const Cost& cost : costs_of(*stage.method, mix, packs)) largest += cost;
     check_fits(comm, stage, largest.peak_bytes);
     const auto idle = static_cast<std::int64_t>(comm.size()) - std::ssize(packs);
     if (idle > 0 && comm.rank() == 0 && step == 0) {

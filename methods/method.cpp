@@ -32,7 +32,7 @@ Evaluation Method::evaluate(const Params& theta, const Task& task,
   }
   // Scores that are no numbers are no answers, right or wrong.
   const double sum = scores_QN.logsumexp(1).sum().item<double>();
-  out.means = {{"accuracy", std::isnan(sum) ? sum : accuracy_of(scores_QN, label_Q)},
+  out.means = {{"accuracy", std::isnan(sum) ? sum : right_Q.to(at::kDouble).mean().item<double>()},
                {"loss", cost_Q.mean().item<double>()},
                {"count", static_cast<double>(task.query.size())}};
   return out;

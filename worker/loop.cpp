@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "worker/gradient_reduction.h"
+#include "worker/pack_costs.h"
 #include "worker/update_outcome.h"
 
 namespace metaloom {
@@ -13,14 +14,8 @@ namespace {
 /// The packs of an update that fall to this rank: a balance by predicted cost, the same plan on
 /// every rank.
 std::vector<Pack> share_of(const LoopParts& run, const std::vector<Pack>& packs) {
-  std::vector<double> costs;
-  for (const Pack& pack : packs) {
-    std::vector<TaskShape> shapes;
-    for (const TaskId& id : pack.tasks) shapes.push_back(run.mix.shape(id));
-    costs.push_back(run.method.cost(shapes).flops);
-  }
   std::vector<Pack> mine;
-  const auto shares = share_out(costs, run.comm.size());
+  const auto shares = shares_of(costs_of(run.method, run.mix, packs), run.comm.size());
   for (std::size_t i : shares[run.comm.rank()]) mine.push_back(packs[i]);
   return mine;
 }

@@ -4,17 +4,15 @@ import json
 import math
 import unittest
 
-from tests.system.program import ROOT, Workplace, missing
+from tests.system.program import ROOT, SystemTest
 
 CLASSES = 3
 
 
-class Adapt(unittest.TestCase):
+class Adapt(SystemTest):
     @classmethod
     def setUpClass(cls):
-        if missing():
-            raise unittest.SkipTest(missing())
-        cls.place = Workplace()
+        super().setUpClass()
         cls.model = cls.place.folder / "minilm-mlm.h5"
         stores = cls.place.folder / "carried"
         cls.place.metaloom("import", "minilm-mlm", f"out={cls.model}")
@@ -25,10 +23,6 @@ class Adapt(unittest.TestCase):
                            f"data.root={stores}", 'data.datasets=["hwu64"]', "data.max_length=32", "data.slots=1",
                            "method.name=metaprompting", "method.rule=fomaml", "optimizer.rate=0.01", "steps=3",
                            "evaluate.before=false", "evaluate.episodes=2")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.place.close()
 
     def test_labels_new_texts_far_above_chance(self):
         few, held_out = "tests/data/desk/few.jsonl", "tests/data/desk/held_out.jsonl"

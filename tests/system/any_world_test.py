@@ -2,20 +2,10 @@
 
 import unittest
 
-from tests.system.program import STAGES, Workplace, missing
+from tests.system.program import STAGES, SystemTest
 
 
-class AnyWorld(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        if missing():
-            raise unittest.SkipTest(missing())
-        cls.place = Workplace()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.place.close()
-
+class AnyWorld(SystemTest):
     def losses(self, run, stage):
         return [entry["loss"] for entry in self.place.metrics(run, stage)]
 

@@ -10,7 +10,7 @@ import unittest
 import h5py
 import numpy
 
-from tests.system.program import ROOT, Workplace, missing
+from tests.system.program import ROOT, SystemTest
 from tools.archive import get_json, put_text
 from tools.data.store import file_digest, manifest_path
 
@@ -31,18 +31,12 @@ def change_meta(file, change):
     put_text(file, "meta", json.dumps(meta))
 
 
-class BadInput(unittest.TestCase):
+class BadInput(SystemTest):
     @classmethod
     def setUpClass(cls):
-        if missing():
-            raise unittest.SkipTest(missing())
-        cls.place = Workplace()
+        super().setUpClass()
         cls.folder = cls.place.folder
         (cls.folder / "empty.toml").write_text("")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.place.close()
 
     def train(self, *words, model=None, stores=None):
         return ["train", self.folder / "empty.toml", f"run={self.folder / 'bad'}",

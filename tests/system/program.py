@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("METALOOM_PROGRAM", ROOT / "build" / "metaloom"))
@@ -84,6 +85,17 @@ class Workplace:
 
         lines = (self.folder / run / stage / "metrics.jsonl").read_text().splitlines()
         return [entry for entry in map(json.loads, lines) if entry["kind"] == kind]
+
+
+class SystemTest(unittest.TestCase):
+    """Tests of one class share a Workplace; they are skipped where the program cannot be run."""
+
+    @classmethod
+    def setUpClass(cls):
+        if missing():
+            raise unittest.SkipTest(missing())
+        cls.place = Workplace()
+        cls.addClassCleanup(cls.place.close)
 
 
 def ranks_of(mpirun):

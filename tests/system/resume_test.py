@@ -7,26 +7,20 @@ import subprocess
 import time
 import unittest
 
-from tests.system.program import STAGES, Workplace, missing, ranks_of
+from tests.system.program import STAGES, SystemTest, ranks_of
 
 KILLS = int(os.environ.get("METALOOM_KILLS", "4"))  # at random moments, besides one in each stage
 # Many small updates: whatever is aimed at the middle of a stage hits it.
 SETTINGS = ["comm.ordered=true", "steps=40", "checkpoint.every=5"]
 
 
-class Resume(unittest.TestCase):
+class Resume(SystemTest):
     @classmethod
     def setUpClass(cls):
-        if missing():
-            raise unittest.SkipTest(missing())
-        cls.place = Workplace()
+        super().setUpClass()
         begun = time.monotonic()
         cls.place.train("whole", 2, *SETTINGS)
         cls.seconds = time.monotonic() - begun
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.place.close()
 
     def updates(self, run, stage):
         """How many updates the run has written down; a last line may be cut off."""

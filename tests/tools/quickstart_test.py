@@ -1,4 +1,4 @@
-"""tools/quickstart.sh on a stub of the program: what a second call leaves alone, and what makes it import again."""
+"""What a second call of tools/quickstart.sh leaves alone, and what makes it import again; a script notes the calls."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from scratch import ROOT, ScratchTest
 
 PARTS = ["data/minilm-mlm/delta.safetensors", "tools/import_model.py", "tools/weights.py", "tools/archive.py",
          "requirements.lock"]
-STUB = """#!/bin/sh
+NOTES_CALLS = """#!/bin/sh
 echo "$(basename "$0") $1" >>calls
 if [ "$1" = import ]; then mkdir -p .cache/models && : >.cache/models/minilm-mlm.h5; fi
 """
@@ -22,7 +22,7 @@ class Quickstart(ScratchTest):
             os.utime(self.write(name, ""), (1e9, 1e9))
         shutil.copy(ROOT / "tools" / "quickstart.sh", self.folder / "tools")
         for name in ("build/metaloom", "bin/mpirun"):
-            self.write(name, STUB).chmod(0o755)
+            self.write(name, NOTES_CALLS).chmod(0o755)
 
     def calls(self):
         """What one run of the script starts, in order."""

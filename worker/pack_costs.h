@@ -1,0 +1,18 @@
+// What the packs of an update cost: the same numbers for the balance of ranks, for `plan` and for
+// the check that an update can be held.
+#pragma once
+
+#include <vector>
+
+#include "methods/method.h"
+#include "sampler/mix.h"
+
+namespace metaloom {
+
+/// Per pack, from the shapes of its tasks alone: nothing is drawn.
+std::vector<Cost> costs_of(const Method& method, const Mix& mix, const std::vector<Pack>& packs);
+
+/// Which packs each of `ranks` ranks computes, balanced by FLOPs.
+std::vector<std::vector<std::size_t>> shares_of(const std::vector<Cost>& costs, int ranks);
+
+}  // namespace metaloom
