@@ -146,7 +146,7 @@ class ErrorsTest(StoreScratch):
         description = self.write("description.toml", CLASSIFICATION + FILES)
         self.write("broken.json", "{}")
         self.write("broken.h5", "not HDF5")
-        for name, part in {"broken.json": "not a tokenizer", "absent.json": "no such file", "broken.h5": "not an HDF5"}.items():
+        for name, part in {"broken.json": "not a tokenizer", "absent.json": "metaloom import", "broken.h5": "not an HDF5"}.items():
             with self.subTest(name):
                 self.assert_one_clear_error(call(data_program, "prepare", description, "--out", self.out, "--tokenizer",
                                                  self.folder / name), 3, part, name)

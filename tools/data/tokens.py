@@ -71,10 +71,13 @@ class WordPieces:
 
 def read_tokenizer(place):
     path = pathlib.Path(place)
+    if not path.exists():
+        raise Failure("no such tokenizer or model archive", path,
+                      "Give a tokenizer.json, or import a model: metaloom import minilm-mlm out=FILE.h5")
     if path.suffix == ".h5":
         with archive.hdf5_reader(path) as file:
             if "tokenizer/tokenizer.json" not in file:
-                raise Failure("no tokenizer in this archive", path, "Give a model archive of tools.import_model")
+                raise Failure("no tokenizer in this archive", path, "Give a model archive that metaloom import wrote")
             return archive.get_text(file, "tokenizer/tokenizer.json")
     if path.is_dir():
         path = path / "tokenizer.json"
