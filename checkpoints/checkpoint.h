@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "checkpoints/manifest.h"
+#include "checkpoints/shared_files.h"
 #include "core/archive.h"
 #include "core/config.h"
 
@@ -20,7 +21,7 @@ namespace metaloom {
 
 struct CheckpointOptions {
   std::int64_t every = 50;  // updates between saves; 0: only at the end
-  std::int64_t keep = 2;    // newest ones kept (those that `latest` and `best` name besides)
+  std::int64_t keep = 2;    // newest ones kept (the one that `latest` names besides)
   void fields(Fields& f);
 };
 
@@ -67,31 +68,25 @@ class CheckpointFolder {
   /// The newest checkpoint that verifies. Damaged ones are moved to quarantine/ with a warning
   /// that says why; an unfinished one is removed; `latest` is pointed at what is returned.
   /// `shared` is what the run will save as such: where a shared file no longer holds it, it is
-  /// written anew first, or its damage would condemn every step. What cannot be reached, or is of
-  /// a newer format, is not damaged: throws Error{temporary} or Error{usage}, sets nothing aside.
+  /// written anew first, or its damage would condemn every step; where the checkpoint has another
+  /// content for it, throws Error{usage}. What cannot be reached, or is of a newer format, is not
+  /// damaged: throws Error{temporary} or Error{usage}, sets nothing aside.
   std::optional<Checkpoint> newest(const std::map<std::string, Archive>& shared = {});
-  /// Points `best` at the checkpoint of `step`, which rotation then spares.
-  void mark_best(std::int64_t step);
 
  private:
-  using Image = std::vector<std::byte>;
-  SectionFile shared_file(const std::string& name, const Archive& archive,
-                          std::map<std::filesystem::path, Image>& files);
-  void write_shared(const std::filesystem::path& file, const Image& image);
+  using Image = SharedFiles::Image;
   void write(std::int64_t step, const std::string& manifest,
              const std::map<std::filesystem::path, Image>& files);
   void commit(const std::filesystem::path& temporary, const std::filesystem::path& step);
   void clear_leftovers();
-  void restore_shared(const std::map<std::string, Archive>& shared);
   void quarantine(const std::filesystem::path& step, const std::string& why);
   void rotate();
-  void remove_unshared();
 
   std::filesystem::path folder_;
   CheckpointOptions options_;
   std::string config_digest_;
   std::string attempt_;
-  std::map<std::string, SectionFile> shared_;  // sections already written, by name
+  SharedFiles shared_;
   std::future<void> writing_;
 };
 

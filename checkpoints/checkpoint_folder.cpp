@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
-#include <set>
 
 #include "checkpoints/checkpoint.h"
 #include "core/digest.h"
@@ -18,11 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kTemporary = ".tmp-";      // not yet, or no longer, a checkpoint
 constexpr const char* kReplaced = ".replaced-";  // was one until its successor has its name
-constexpr const char* kShared = "shared";
 constexpr const char* kLatest = "latest";
-constexpr const char* kBest = "best";
 
 // Differs between any two starts of the program, on any host.
 std::string new_attempt() {
@@ -30,25 +26,6 @@ std::string new_attempt() {
   ::gethostname(host, sizeof host - 1);
   const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
   return hex(digest(fmt::format("{} {} {} {}", host, ::getpid(), std::time(nullptr), now)));
-}
-
-std::vector<fs::path> entries(const fs::path& folder) {
-  std::vector<fs::path> out;
-  std::error_code code;
-  for (const auto& entry : fs::directory_iterator(folder, code)) out.push_back(entry.path());
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-// Steps that have a folder, ascending.
-std::vector<std::int64_t> steps_in(const fs::path& folder) {
-  std::vector<std::int64_t> out;
-  for (const auto& path : entries(folder)) {
-    const auto step = step_of(path.filename().string());
-    if (step >= 0) out.push_back(step);
-  }
-  std::sort(out.begin(), out.end());
-  return out;
 }
 
 // The step that a link of ours names, -1 if none.
@@ -66,12 +43,6 @@ void check_section_name(const std::string& name) {
   if (!good) throw Error(Fault::internal, "\"" + name + "\" cannot name a section");
 }
 
-bool holds(const fs::path& file, const SectionFile& section) {
-  std::error_code code;
-  if (fs::file_size(file, code) != static_cast<std::uintmax_t>(section.bytes) || code) return false;
-  return hex(digest(read_bytes(file))) == section.xxh3;
-}
-
 }  // namespace
 
 CheckpointFolder::CheckpointFolder(fs::path folder, const CheckpointOptions& options,
@@ -79,7 +50,8 @@ CheckpointFolder::CheckpointFolder(fs::path folder, const CheckpointOptions& opt
     : folder_(std::move(folder)),
       options_(options),
       config_digest_(std::move(config_digest)),
-      attempt_(new_attempt()) {}
+      attempt_(new_attempt()),
+      shared_(folder_, kTemporary + attempt_) {}
 
 CheckpointFolder::~CheckpointFolder() {
   try {
@@ -87,23 +59,6 @@ CheckpointFolder::~CheckpointFolder() {
   } catch (const std::exception& error) {
     spdlog::error("the last checkpoint was not written: {}", error.what());
   }
-}
-
-SectionFile CheckpointFolder::shared_file(const std::string& name, const Archive& archive,
-                                          std::map<fs::path, Image>& files) {
-  const auto known = shared_.find(name);
-  std::error_code code;
-  if (known != shared_.end()) {
-    const auto size = fs::file_size(folder_ / known->second.file.substr(3), code);
-    if (!code && size == static_cast<std::uintmax_t>(known->second.bytes)) return known->second;
-  }
-  Image image = archive.image();
-  const std::string xxh3 = hex(digest(image));
-  const fs::path file = fs::path(kShared) / shared_name(xxh3);
-  SectionFile section{"../" + file.string(), static_cast<std::int64_t>(image.size()), xxh3};
-  if (!holds(folder_ / file, section)) files[file] = std::move(image);
-  shared_[name] = section;
-  return section;
 }
 
 void CheckpointFolder::save(std::int64_t step, const std::map<std::string, Archive>& sections,
@@ -121,7 +76,7 @@ void CheckpointFolder::save(std::int64_t step, const std::map<std::string, Archi
   for (const auto& [name, archive] : shared) {
     check_section_name(name);
     if (sections.contains(name)) throw Error(Fault::internal, "two sections \"" + name + '"');
-    manifest.sections[name] = shared_file(name, archive, files);
+    manifest.sections[name] = shared_.refer(name, archive, files);
   }
   writing_ =
       std::async(std::launch::async, [this, step, text = manifest.to_json(),
@@ -130,14 +85,6 @@ void CheckpointFolder::save(std::int64_t step, const std::map<std::string, Archi
 
 void CheckpointFolder::finish() {
   if (writing_.valid()) writing_.get();
-}
-
-void CheckpointFolder::write_shared(const fs::path& file, const Image& image) {
-  const fs::path place = folder_ / file, part = place.string() + kTemporary + attempt_;
-  make_folder(place.parent_path());
-  write_file(part, image);
-  rename_path(part, place);
-  fsync_folder(place.parent_path());
 }
 
 void CheckpointFolder::write(std::int64_t step, const std::string& manifest,
@@ -149,7 +96,7 @@ void CheckpointFolder::write(std::int64_t step, const std::string& manifest,
     make_folder(temporary);
     for (const auto& [file, image] : files) {
       if (file.has_parent_path()) {
-        write_shared(file, image);
+        shared_.write(file, image);
       } else {
         write_file(temporary / file, image);
       }
@@ -187,12 +134,13 @@ void CheckpointFolder::commit(const fs::path& temporary, const fs::path& step) {
 std::optional<Checkpoint> CheckpointFolder::newest(const std::map<std::string, Archive>& shared) {
   finish();
   clear_leftovers();
-  restore_shared(shared);
+  shared_.restore(shared);
   auto steps = steps_in(folder_);
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     const fs::path place = folder_ / step_name(*step);
     try {
       Checkpoint found = Checkpoint::open(place);
+      shared_.check_same(found);
       if (named_by(folder_ / kLatest) != *step) replace_link(folder_ / kLatest, place.filename());
       return found;
     } catch (const Error& error) {
@@ -219,20 +167,7 @@ void CheckpointFolder::clear_leftovers() {
       remove_path(path);
     }
   }
-  for (const auto& path : entries(folder_ / kShared)) {
-    if (path.filename().string().find(kTemporary) != std::string::npos) remove_path(path);
-  }
-}
-
-void CheckpointFolder::restore_shared(const std::map<std::string, Archive>& shared) {
-  if (steps_in(folder_).empty()) return;  // nothing refers to them yet
-  std::map<fs::path, Image> files;
-  for (const auto& [name, archive] : shared) shared_file(name, archive, files);
-  for (const auto& [file, image] : files) {
-    spdlog::warn("{} does not hold what its name says: it is written anew",
-                 (folder_ / file).string());
-    write_shared(file, image);
-  }
+  shared_.clear_leftovers();
 }
 
 void CheckpointFolder::quarantine(const fs::path& step, const std::string& why) {
@@ -249,15 +184,6 @@ void CheckpointFolder::quarantine(const fs::path& step, const std::string& why) 
   fsync_folder(folder_);
 }
 
-void CheckpointFolder::mark_best(std::int64_t step) {
-  finish();
-  if (!fs::exists(folder_ / step_name(step))) {
-    throw Error(Fault::internal, fmt::format("there is no checkpoint of step {}", step),
-                folder_.string());
-  }
-  replace_link(folder_ / kBest, step_name(step));
-}
-
 // What fails here loses no work: it is said, and tried again after the next save.
 void CheckpointFolder::rotate() {
   try {
@@ -265,30 +191,15 @@ void CheckpointFolder::rotate() {
     const auto kept = std::min(steps.size(), static_cast<std::size_t>(options_.keep));
     steps.resize(steps.size() - kept);
     for (const std::int64_t step : steps) {
-      if (step == named_by(folder_ / kLatest) || step == named_by(folder_ / kBest)) continue;
+      if (step == named_by(folder_ / kLatest)) continue;
       // A folder half removed must not look like a damaged checkpoint.
       const fs::path gone = folder_ / (step_name(step) + kTemporary + attempt_);
       rename_path(folder_ / step_name(step), gone);
       remove_path(gone);
     }
-    remove_unshared();
+    shared_.remove_unnamed();
   } catch (const Error& error) {
     spdlog::warn("an old checkpoint was not removed: {}", error.what());
-  }
-}
-
-// Removes shared files that no manifest names; none at all while one manifest cannot be read.
-void CheckpointFolder::remove_unshared() {
-  std::set<std::string> used;
-  for (const std::int64_t step : steps_in(folder_)) {
-    const fs::path file = folder_ / step_name(step) / "manifest.json";
-    const Manifest manifest = Manifest::parse(read_text(file), file.string());
-    for (const auto& [name, section] : manifest.sections) {
-      used.insert(fs::path(section.file).filename().string());
-    }
-  }
-  for (const auto& path : entries(folder_ / kShared)) {
-    if (!used.contains(path.filename().string())) remove_path(path);
   }
 }
 

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace metaloom {
 
@@ -33,6 +35,12 @@ struct Manifest {
 std::string step_name(std::int64_t step);
 /// The step of such a name, -1 if it is none.
 std::int64_t step_of(const std::string& name);
+/// What lies in a folder, sorted; nothing where there is none.
+std::vector<std::filesystem::path> entries(const std::filesystem::path& folder);
+/// The steps that have a folder in `folder`, ascending.
+std::vector<std::int64_t> steps_in(const std::filesystem::path& folder);
+/// In the name of what is not yet, or no longer, part of a checkpoint.
+inline constexpr const char* kTemporary = ".tmp-";
 /// The name of a shared file by its content: "<digest>.h5".
 std::string shared_name(const std::string& xxh3);
 

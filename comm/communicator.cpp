@@ -73,7 +73,7 @@ std::vector<int> owners(Communicator& comm,
 
 }  // namespace
 
-void Communicator::ordered_sum(at::Tensor sum,
+void Communicator::ordered_sum(const at::Tensor& sum,
                                const std::vector<std::pair<std::int64_t, at::Tensor>>& mine,
                                std::int64_t count) {
   const at::NoGradGuard no_grad;

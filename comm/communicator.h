@@ -69,7 +69,8 @@ class Communicator {
   /// Adds to `sum` the contributions of all ranks in ascending order of their index, whatever
   /// rank holds them: bitwise equal at any world size. Indices are unique over the world;
   /// `count` is how many there are (0..count-1, each held by exactly one rank).
-  void ordered_sum(at::Tensor sum, const std::vector<std::pair<std::int64_t, at::Tensor>>& mine,
+  void ordered_sum(const at::Tensor& sum,
+                   const std::vector<std::pair<std::int64_t, at::Tensor>>& mine,
                    std::int64_t count);
 
   /// Control channel: the largest of each number over the ranks.

@@ -183,6 +183,7 @@ void run_local_world(int size, const CommOptions& options,
     world.end(rank, std::move(error));
   };
   std::vector<std::thread> threads;
+  threads.reserve(size);
   for (int rank = 0; rank < size; ++rank) threads.emplace_back(run_rank, rank);
   for (std::thread& thread : threads) thread.join();
   if (world.first_error()) std::rethrow_exception(world.first_error());

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <deque>
 #include <exception>
+#include <new>
 #include <optional>
 
 #include "comm/communicator.h"
@@ -118,7 +119,7 @@ MpiCommunicator::MpiCommunicator(const CommOptions& options)
 MpiCommunicator::~MpiCommunicator() {
   if (roll_call_->broken() || std::uncaught_exceptions() > exceptions_) {
     // A wedged world is not torn down; MPI may still write into what is under way.
-    static_cast<void>(new std::deque<Reduction>(std::move(queue_)));
+    static_cast<void>(new (std::nothrow) std::deque<Reduction>(std::move(queue_)));
     static_cast<void>(notes_.release());
     return;
   }
@@ -244,6 +245,7 @@ std::vector<std::string> MpiCommunicator::all_gather(const std::string& mine) {
             "MPI_Iallgatherv");
   wait(request);
   std::vector<std::string> out;
+  out.reserve(size());
   for (int i = 0; i < size(); ++i) out.push_back(all.substr(begins[i], counts[i]));
   return out;
 }

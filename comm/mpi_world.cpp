@@ -46,6 +46,7 @@ void find_place_on_host(MpiPlace& place) {
       "MPI_Allgather");
   check_mpi(MPI_Comm_free(&node), "MPI_Comm_free");
   std::vector<std::string> allowed;
+  allowed.reserve(place.local_size);
   for (int i = 0; i < place.local_size; ++i) {
     allowed.push_back(all.substr(static_cast<std::size_t>(i) * kMostCores, kMostCores));
   }

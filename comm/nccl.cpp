@@ -96,6 +96,7 @@ Json describe_device(const Communicator& comm) {
 // Why these devices cannot form a world, if so; all ranks come to the same answer.
 std::string objection(const std::vector<std::string>& told) {
   std::vector<Json> all;
+  all.reserve(told.size());
   for (const std::string& text : told) all.push_back(parse_json(text, "device of a rank"));
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (all[i]["device"] == -1) {
@@ -104,8 +105,9 @@ std::string objection(const std::vector<std::string>& told) {
     }
     for (std::size_t j = 0; j < i; ++j) {
       // Ranks with host ids of their own pass for ranks of different nodes: a way to test.
-      const bool apart = all[i]["host_id"] != "" && all[j]["host_id"] != "" &&
-                         all[i]["host_id"] != all[j]["host_id"];
+      const auto mine = all[i]["host_id"].get<std::string>();
+      const auto other = all[j]["host_id"].get<std::string>();
+      const bool apart = !mine.empty() && !other.empty() && mine != other;
       if (all[i]["uuid"] != all[j]["uuid"] || apart) continue;
       return fmt::format("ranks {} and {} share GPU {} of {}", j, i, all[i]["device"].get<int>(),
                          all[i]["host"].get<std::string>());

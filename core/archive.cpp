@@ -1,5 +1,7 @@
 #include "core/archive.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -44,6 +46,7 @@ bool holds_items(const Items& items, const std::string& path) {
 template <class Items>
 std::vector<std::string> keys_of(const Items& items) {
   std::vector<std::string> out;
+  out.reserve(items.size());
   for (const auto& [path, value] : items) out.push_back(path);
   return out;
 }
@@ -82,7 +85,8 @@ void Archive::put_text(const std::string& path, std::string value) {
 }
 
 void Archive::put_params(const std::string& prefix, const Params& params) {
-  for (const auto& [name, value] : params) put(prefix.empty() ? name : prefix + '/' + name, value);
+  const std::string folder = prefix.empty() ? "" : prefix + '/';
+  for (const auto& [name, value] : params) put(fmt::format("{}{}", folder, name), value);
 }
 
 bool Archive::contains(const std::string& path) const {

@@ -141,7 +141,7 @@ class FieldReader final : public Fields {
     for (const auto& key : table_.keys()) {
       if (std::find(known.begin(), known.end(), key) != known.end()) continue;
       const std::string place = section_.empty() ? "" : " in [" + section_ + ']';
-      throw Error(Fault::usage, "unknown key \"" + key + '"' + place, origin(key),
+      throw Error(Fault::usage, fmt::format("unknown key \"{}\"{}", key, place), origin(key),
                   did_you_mean(key, known));
     }
   }

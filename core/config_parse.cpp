@@ -112,6 +112,10 @@ void Table::assign(const std::string& assignment) {
                 "Write key=value, as in steps=100.");
   }
   const std::string path = assignment.substr(0, equals), typed = assignment.substr(equals + 1);
+  for (auto dot = path.find('.'); dot != std::string::npos; dot = path.find('.', dot + 1)) {
+    const std::string section = path.substr(0, dot);
+    if (!contains(section)) content_->sources[section].where = kCommandLine;
+  }
   auto [table, key] = holder_of(content_->table, path);
   toml::table parsed;
   try {

@@ -38,6 +38,7 @@ int edit_distance(const std::string& a, const std::string& b) {
 std::string did_you_mean(const std::string& name, const std::vector<std::string>& known) {
   if (known.empty()) return "None is known here.";
   std::vector<std::pair<int, std::string>> ranked;
+  ranked.reserve(known.size());
   for (const auto& candidate : known)
     ranked.emplace_back(edit_distance(name, candidate), candidate);
   std::sort(ranked.begin(), ranked.end());

@@ -19,8 +19,8 @@ class Evaluate final : public Verb {
     EvaluationOptions options;
     return "metaloom evaluate STAGE [key=value ...]\n\n"
            "STAGE: the folder of a trained stage, such as RUN/1_muppet. Its configuration is read\n"
-           "from there; any of its keys may be overridden. Prints one line and one JSON object\n"
-           "per dataset.\n\n" +
+           "from there (what is shown here are the defaults of a new one); any of its keys may be\n"
+           "overridden. Prints one line and one JSON object per dataset.\n\n" +
            describe_fields(options, "evaluate") +
            "\nExample\n"
            "  metaloom evaluate runs/first/2_metaprompting evaluate.split=test "
@@ -39,8 +39,9 @@ class Evaluate final : public Verb {
     Optimizer optimizer(config.optimizer, *stage.theta);
     const RunProgress progress = resume_run(checkpoint, *stage.theta, optimizer);
     const Split split = split_called(config.evaluate.split);
-    for (const Score& score : evaluate(comm, *stage.method, stage.theta->values(), *stage.mix,
-                                       split, config.evaluate, stage.context(progress.step))) {
+    for (const Score& score :
+         evaluate(comm, *stage.method, stage.theta->values(), *stage.mix, split, config.evaluate,
+                  stage.context(progress.step), config.name)) {
       if (comm.rank() != 0) continue;
       fmt::print("{:<24} {:<10} {} {:.2f} % +- {:.2f} (n = {})\n", score.dataset, name_of(split),
                  score.metric, 100 * score.value, 196 * score.standard_error, score.n);

@@ -16,10 +16,25 @@ namespace {
 const std::vector<std::string> kSections{"model",    "method",     "data", "optimizer",
                                          "evaluate", "checkpoint", "comm", "stage"};
 
+/// Names the key that one without its section is meant for: `rate` for optimizer.rate.
+void check_levels(const Table& table) {
+  const Table known = StageConfig{}.resolved({});
+  for (const std::string& key : table.keys()) {
+    if (known.contains(key)) continue;
+    std::vector<std::string> meant;
+    for (const std::string& section : known.keys()) {
+      if (known.contains(section + '.' + key)) meant.push_back(section + '.' + key);
+    }
+    if (meant.empty()) continue;  // whoever reads the table says what is near
+    throw Error(Fault::usage, "unknown key \"" + key + '"', table.origin(key),
+                fmt::format("Did you mean {}?", fmt::join(meant, " or ")));
+  }
+}
+
 StageConfig read_stage(const Table& table, const std::string& name, bool several) {
   StageConfig out;
-  std::vector<std::string> sections = kSections;
-  read_fields(table, "", out.run, sections);
+  check_levels(table);
+  read_fields(table, "", out.run, kSections);
   const auto read = [&](const char* section, auto& options) {
     read_fields(table.section(section), section, options);
   };

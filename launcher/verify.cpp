@@ -30,7 +30,7 @@ std::vector<fs::path> things_below(const fs::path& root) {
          ++it) {
       // What was set aside as damaged, or never finished, is no part of the run.
       const std::string name = it->path().filename().string();
-      if (name == "quarantine" || name.find(".tmp-") != std::string::npos) {
+      if (name == "quarantine" || name.find(kTemporary) != std::string::npos) {
         it.disable_recursion_pending();
       } else if (!it->is_symlink()) {
         consider(it->path());

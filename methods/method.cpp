@@ -70,6 +70,7 @@ std::vector<ParameterGroup> groups_by_decay(const std::string& name,
 
 std::vector<std::string> names_of(const std::vector<ParameterGroup>& groups) {
   std::vector<std::string> out;
+  out.reserve(groups.size());
   for (const ParameterGroup& group : groups) out.push_back(group.name);
   return out;
 }

@@ -120,6 +120,7 @@ Batch Mlm::framed(const Task& task) const {
     }
   }
   std::vector<const Example*> rows;
+  rows.reserve(texts.size());
   for (const Example& text : texts) rows.push_back(&text);
   return frame_.frame(rows, 1);
 }

@@ -239,6 +239,7 @@ Batch Template::frame_choices(const std::vector<const Example*>& rows, std::int6
     }
   }
   std::vector<const Example*> pointers;
+  pointers.reserve(candidates.size());
   for (const Example& candidate : candidates) pointers.push_back(&candidate);
   return frame(pointers, tasks);
 }

@@ -45,7 +45,7 @@ std::string text_of(const Json& meta, const char* key, const std::string& origin
 }
 
 Json checked_meta(const std::string& text, const std::string& origin) {
-  const Json meta = parse_json(text, origin + ", /meta");
+  Json meta = parse_json(text, origin + ", /meta");
   if (!meta.is_object() || meta.value("format", Json()) != kFormat) {
     refuse("it is no model archive", origin,
            "Give a file made by `metaloom import`, or a checkpoint's model");

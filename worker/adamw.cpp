@@ -16,9 +16,8 @@ class AdamW final : public UpdateRule {
   void update(at::Tensor value, const at::Tensor& gradient, std::vector<at::Tensor>& state,
               double rate, double decay, std::int64_t count) const override {
     // One pass over memory. Elementwise, so that slices and threads do not change a bit.
-    at::Tensor slope = gradient;
     at::_fused_adamw_(
-        value, slope, state[0], state[1], {},
+        value, gradient, state[0], state[1], {},
         at::scalar_tensor(static_cast<double>(count), value.options().dtype(at::kFloat)), rate,
         options_.beta1, options_.beta2, decay, options_.epsilon,
         /*amsgrad=*/false, /*maximize=*/false);

@@ -104,7 +104,7 @@ void Diagnostics::score(const Params& theta, std::int64_t step, const std::strin
                         Split split, bool final) {
   const auto start = std::chrono::steady_clock::now();
   const auto scores = evaluate(parts_.comm, parts_.method, theta, parts_.mix, split, options_,
-                               parts_.context(step));
+                               parts_.context(step), parts_.stage + "  " + name);
   progress_.leave_out(std::chrono::steady_clock::now() - start);
   for (const Score& score : scores) {
     if (parts_.metrics == nullptr) break;

@@ -1,9 +1,13 @@
 #include "worker/evaluation.h"
 
+#include <fmt/format.h>
+
+#include <chrono>
 #include <cmath>
 
 #include "core/error.h"
 #include "core/json.h"
+#include "worker/progress.h"
 
 namespace metaloom {
 namespace {
@@ -43,6 +47,29 @@ Score summarise(const DatasetInfo& dataset, const std::vector<TaskScore>& tasks)
   return score;
 }
 
+/// The progress line of an evaluation; it is gone when the scores are there.
+class Watched {
+ public:
+  Watched(std::string title, std::size_t tasks, bool shown)
+      : title_(std::move(title)), tasks_(tasks), line_(shown) {}
+  ~Watched() { line_.clear(); }
+
+  /// After `count` tasks of the world, about: this rank speaks for all.
+  void done(std::size_t count) {
+    if (!line_.due()) return;
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start_;
+    const double left = static_cast<double>(tasks_ - count) / static_cast<double>(count);
+    line_.show(fmt::format("{}  {}/{} tasks  ETA {}", title_, count, tasks_,
+                           duration_text(taken.count() * left)));
+  }
+
+ private:
+  std::string title_;
+  std::size_t tasks_;
+  ProgressLine line_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
 }  // namespace
 
 void EvaluationOptions::fields(Fields& f) {
@@ -61,7 +88,7 @@ Split split_called(const std::string& name) {
 
 std::vector<Score> evaluate(Communicator& comm, const Method& method, const Params& theta,
                             const Mix& mix, Split split, const EvaluationOptions& options,
-                            const StepContext& context) {
+                            const StepContext& context, const std::string& title) {
   const Section section(comm, "evaluation");
   std::vector<TaskId> ids;
   for (int dataset = 0; dataset < mix.datasets(); ++dataset) {
@@ -70,12 +97,14 @@ std::vector<Score> evaluate(Communicator& comm, const Method& method, const Para
     ids.insert(ids.end(), more.begin(), more.end());
   }
   Json mine = Json::array();
+  Watched watched(title, ids.size(), comm.rank() == 0);
   for (std::size_t i = comm.rank(); i < ids.size(); i += comm.size()) {
     section.alive();  // the deadline is that of one task, however many there are
     const Task task = mix.draw(ids[i]);
     const Evaluation one = method.evaluate(theta, task, context);
     mine.push_back(
         {i, one.means.at("accuracy"), one.means.at("loss"), one.means.at("count"), one.right});
+    watched.done(i + 1);
   }
   std::vector<TaskScore> scores(ids.size());
   for (const std::string& text : comm.all_gather(mine.dump())) {

@@ -34,10 +34,10 @@ struct Score {
   std::string right;           // batches: per row in the split's order '1' or '0'
 };
 
-/// Collective; every rank gets all scores.
+/// Collective; every rank gets all scores. Rank 0 shows its progress under `title`.
 std::vector<Score> evaluate(Communicator& comm, const Method& method, const Params& theta,
                             const Mix& mix, Split split, const EvaluationOptions& options,
-                            const StepContext& context);
+                            const StepContext& context, const std::string& title);
 
 Split split_called(const std::string& name);
 

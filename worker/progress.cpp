@@ -24,19 +24,47 @@ std::string duration_text(double seconds) {
   return fmt::format("{}:{:02}", all / 60, all % 60);
 }
 
+ProgressLine::ProgressLine(bool shown)
+    : shown_(shown), terminal_(isatty(fileno(stderr)) != 0), last_(Clock::now()) {}
+
+ProgressLine::~ProgressLine() {
+  end();
+}
+
+bool ProgressLine::due() const {
+  return shown_ && seconds(Clock::now() - last_) >=
+                       (terminal_ ? kSecondsBetweenRedraws : kSecondsBetweenLogLines);
+}
+
+void ProgressLine::show(const std::string& text) {
+  if (!shown_) return;
+  last_ = Clock::now();
+  open_ = terminal_;
+  if (terminal_) {
+    fmt::print(stderr, "\r{}\033[K", text);
+  } else {
+    fmt::print(stderr, "{}\n", text);
+  }
+  std::fflush(stderr);
+}
+
+void ProgressLine::end() {
+  if (open_) std::fputc('\n', stderr);
+  open_ = false;
+}
+
+void ProgressLine::clear() {
+  if (open_) fmt::print(stderr, "\r\033[K");
+  open_ = false;
+}
+
 Progress::Progress(std::string name, std::int64_t first_step, std::int64_t steps, bool shown)
     : name_(std::move(name)),
       first_step_(first_step),
       steps_(steps),
-      shown_(shown),
-      terminal_(isatty(fileno(stderr)) != 0),
+      line_(shown),
       start_(Clock::now()),
-      last_update_(start_),
-      last_print_() {}
-
-Progress::~Progress() {
-  if (open_line_) std::fputc('\n', stderr);
-}
+      last_update_(start_) {}
 
 void Progress::leave_out(Clock::duration time) {
   start_ += time;
@@ -52,23 +80,12 @@ void Progress::update(std::int64_t step, double loss, const std::string& metrics
   const double smoothing = first ? 1 : kSmoothing;
   tokens_rate_ += smoothing * (static_cast<double>(tokens) / took - tokens_rate_);
   tasks_rate_ += smoothing * (static_cast<double>(tasks) / took - tasks_rate_);
-  if (!shown_) return;
-  const double wait = terminal_ ? kSecondsBetweenRedraws : kSecondsBetweenLogLines;
-  if (step != steps_ && seconds(now - last_print_) < wait) return;
-  last_print_ = now;
+  if (step != steps_ && step != first_step_ + 1 && !line_.due()) return;
   const double each = seconds(now - start_) / static_cast<double>(step - first_step_);
-  const std::string line =
-      fmt::format("{}  {}/{}  loss {:.4f}{}  {:.0f} tokens/s  {:.1f} tasks/s  ETA {}", name_, step,
-                  steps_, loss, metrics, tokens_rate_, tasks_rate_,
-                  duration_text(each * static_cast<double>(steps_ - step)));
-  if (terminal_) {
-    fmt::print(stderr, "\r{}\033[K", line);
-    open_line_ = step != steps_;
-    if (!open_line_) std::fputc('\n', stderr);
-  } else {
-    fmt::print(stderr, "{}\n", line);
-  }
-  std::fflush(stderr);
+  line_.show(fmt::format("{}  {}/{}  loss {:.4f}{}  {:.0f} tokens/s  {:.1f} tasks/s  ETA {}", name_,
+                         step, steps_, loss, metrics, tokens_rate_, tasks_rate_,
+                         duration_text(each * static_cast<double>(steps_ - step))));
+  if (step == steps_) line_.end();
 }
 
 }  // namespace metaloom

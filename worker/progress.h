@@ -1,5 +1,5 @@
-// The one line that a person watches: step, loss, rates, time left. On a terminal it rewrites
-// itself; in a log it appears every few seconds.
+// The one line that a person watches: what is done, loss, rates, time left. On a terminal it
+// rewrites itself; in a log it appears every few seconds.
 #pragma once
 
 #include <chrono>
@@ -8,11 +8,31 @@
 
 namespace metaloom {
 
+/// A line on standard error, of one process of the world (`shown`).
+class ProgressLine {
+ public:
+  explicit ProgressLine(bool shown);
+  ~ProgressLine();
+
+  /// Whether enough time has passed for another look.
+  bool due() const;
+  void show(const std::string& text);
+  /// Ends the line, so that it stays; what is shown next begins another.
+  void end();
+  /// Takes a line off the terminal that has not ended; in a log nothing is taken back.
+  void clear();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  bool shown_, terminal_, open_ = false;
+  Clock::time_point last_;
+};
+
+/// Of training.
 class Progress {
  public:
   /// `shown` on rank 0 only. Rates and ETA count from `first_step`.
   Progress(std::string name, std::int64_t first_step, std::int64_t steps, bool shown);
-  ~Progress();
 
   /// After update `step` (1-based count of updates made).
   void update(std::int64_t step, double loss, const std::string& metrics, std::int64_t tokens,
@@ -26,8 +46,8 @@ class Progress {
   using Clock = std::chrono::steady_clock;
   std::string name_;
   std::int64_t first_step_, steps_;
-  bool shown_, terminal_, open_line_ = false;
-  Clock::time_point start_, last_update_, last_print_;
+  ProgressLine line_;
+  Clock::time_point start_, last_update_;
   double tokens_rate_ = 0, tasks_rate_ = 0;
 };
 

@@ -30,21 +30,6 @@ TEST(CheckpointFolder, KeepsTheNewestAndPointsAtTheLast) {
   EXPECT_TRUE(is_whole(*folder.newest()));
 }
 
-TEST(CheckpointFolder, SparesTheBest) {
-  const Scratch scratch;
-  CheckpointFolder folder(scratch.path(), {.keep = 1}, "c");
-  save(folder, 1);
-  folder.mark_best(1);
-  for (const std::int64_t step : {2, 3}) save(folder, step);
-  EXPECT_EQ(names(scratch.path()),
-            (Names{"best", "latest", "shared", "step_00000001", "step_00000003"}));
-  folder.mark_best(3);
-  save(folder, 4);
-  EXPECT_EQ(names(scratch.path()),
-            (Names{"best", "latest", "shared", "step_00000003", "step_00000004"}));
-  EXPECT_ERROR(folder.mark_best(99), Fault::internal, "no checkpoint of step 99");
-}
-
 TEST(CheckpointFolder, SharedFilesLiveAsLongAsTheyAreNamed) {
   const Scratch scratch;
   const auto shared = scratch.path() / "shared";

@@ -44,6 +44,17 @@ TEST(CheckpointFolder, ADamagedSharedFileCondemnsNoStepWhereTheRunHoldsItsConten
   }
 }
 
+TEST(CheckpointFolder, ARunGoesOnWithTheModelItBeganWithOrNotAtAll) {
+  const Scratch scratch;
+  save(*std::make_unique<CheckpointFolder>(scratch.path(), CheckpointOptions{}, "c"), 1);
+  const auto shared = names(scratch.path() / "shared");
+  CheckpointFolder restarted(scratch.path(), {}, "c");
+  EXPECT_ERROR(restarted.newest(frozen_model(7)), Fault::usage, "model is not the one it began",
+               "step_00000001", "provenance.json");
+  EXPECT_EQ(names(scratch.path() / "shared"), shared);
+  EXPECT_TRUE(is_whole(*CheckpointFolder(scratch.path(), {}, "c").newest(frozen_model())));
+}
+
 TEST(CheckpointFolder, ANewRunWritesNoSharedFileBeforeItsFirstSave) {
   const Scratch scratch;
   EXPECT_FALSE(CheckpointFolder(scratch.path(), {}, "c").newest(frozen_model()));

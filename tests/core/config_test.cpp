@@ -97,6 +97,14 @@ TEST(Config, UnknownKeysNameTheNearest) {
   EXPECT_ERROR(read_fields(table, "train", sample, {"above"}), Fault::usage, "\"below\"");
 }
 
+TEST(Config, ASectionThatAnAssignmentMakesComesFromTheCommandLine) {
+  Table table = Table::parse("[below]\nx = 1", "x.toml");
+  for (const char* assignment : {"above.deep.y=2", "below.z=3"}) table.assign(assignment);
+  EXPECT_EQ(table.origin("above"), "command line");
+  EXPECT_EQ(table.origin("above.deep"), "command line");
+  EXPECT_EQ(table.origin("below"), "x.toml:1");
+}
+
 TEST(Config, BrokenFilesNameTheLine) {
   EXPECT_ERROR(Table::parse("a = 1\nb = ", "x.toml"), Fault::usage, "x.toml:2", "not valid TOML");
   EXPECT_ERROR(Table::parse("a = 1\na = 2", "x.toml"), Fault::usage, "x.toml:2");

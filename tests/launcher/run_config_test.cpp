@@ -50,6 +50,15 @@ TEST_F(RunConfig, MistakesInStagesAreNamed) {
   EXPECT_ERROR(load(chain, {"stage.1_first.method.name=mupet"}), Fault::usage, "mupet", "muppet");
 }
 
+TEST_F(RunConfig, AKeyWithoutItsSectionIsFound) {
+  const std::string one = "method.name = \"muppet\"\n";
+  EXPECT_ERROR(load(one, {"rate=1"}), Fault::usage, "command line", "\"rate\"",
+               "Did you mean optimizer.rate?");
+  EXPECT_ERROR(load(one + "every = 5\n"), Fault::usage, "chain.toml:2",
+               "checkpoint.every or evaluate.every");
+  EXPECT_ERROR(load(one, {"stesp=1"}), Fault::usage, "Did you mean \"steps\"?");
+}
+
 TEST_F(RunConfig, OneStageOrAListOfThem) {
   const auto chain = load(kChain);
   EXPECT_ERROR(the_only(chain, "runs/a"), Fault::usage, "several", "1_first, 2_second");

@@ -41,7 +41,8 @@ TEST(Evaluation, GivesASignOfLifeForEveryTask) {
   Listener comm;
   EvaluationOptions options;
   options.batches = 3;
-  const auto scores = evaluate(comm, method, method.initial(), mix, Split::validation, options, {});
+  const auto scores =
+      evaluate(comm, method, method.initial(), mix, Split::validation, options, {}, "toy");
   ASSERT_EQ(scores.size(), 1u);
   EXPECT_GE(comm.signs.at("evaluation"), 3);
 }

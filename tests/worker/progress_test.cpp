@@ -7,6 +7,19 @@ namespace {
 
 using std::chrono::hours;
 
+TEST(ProgressLine, IsOfOneProcessAndStandsInALogAtOnce) {
+  testing::internal::CaptureStderr();
+  {
+    ProgressLine shown(true), hidden(false);
+    shown.show("stage  1/2");
+    hidden.show("stage  1/2");
+    shown.clear();
+    EXPECT_FALSE(shown.due());
+    EXPECT_FALSE(hidden.due());
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "stage  1/2\n");
+}
+
 TEST(Progress, TimeThatIsLeftOutCountsInNoRate) {
   Progress progress("stage", 0, 10, /*shown=*/false);
   progress.leave_out(-hours(3));  // as if three hours had passed,

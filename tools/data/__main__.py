@@ -64,7 +64,7 @@ def main():
         check_max_tokens(options.max_tokens, "--max-tokens")
         manifest, names = encode(options.file, options.out, WordPieces(place), options.family, options.max_tokens,
                                  options.require_labels, options.text_pair)
-        print(f"{options.out}: {manifest['rows']['train']} rows, {len(names)} labels")
+        print(f"{options.file}: {manifest['rows']['train']} rows, {len(names)} labels")
 
 
 if __name__ == "__main__":
