@@ -23,7 +23,8 @@ void check_levels(const Table& table) {
     if (known.contains(key)) continue;
     std::vector<std::string> meant;
     for (const std::string& section : known.keys()) {
-      if (known.contains(section + '.' + key)) meant.push_back(section + '.' + key);
+      const std::string path = fmt::format("{}.{}", section, key);
+      if (known.contains(path)) meant.push_back(path);
     }
     if (meant.empty()) continue;  // whoever reads the table says what is near
     throw Error(Fault::usage, "unknown key \"" + key + '"', table.origin(key),

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <cstdio>
 
 namespace metaloom {
@@ -19,7 +20,7 @@ double seconds(std::chrono::steady_clock::duration time) {
 }  // namespace
 
 std::string duration_text(double seconds) {
-  const auto all = static_cast<std::int64_t>(seconds + 0.5);
+  const std::int64_t all = std::llround(seconds);
   if (all >= 3600) return fmt::format("{}:{:02}:{:02}", all / 3600, all / 60 % 60, all % 60);
   return fmt::format("{}:{:02}", all / 60, all % 60);
 }
