@@ -120,6 +120,7 @@ void CheckpointFolder::commit(const fs::path& temporary, const fs::path& step) {
   if (!fs::exists(fs::symlink_status(step, code))) {
     rename_path(temporary, step);
   } else if (exchange_paths(temporary, step)) {
+    fsync_folder(folder_);
     remove_path(temporary);
   } else {
     const fs::path replaced = step.string() + kReplaced + attempt_;

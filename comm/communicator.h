@@ -27,6 +27,7 @@ struct CommOptions {
   double deadline = 600;         // seconds that any wait, and any section, may last
   bool ordered = false;          // sum packs in their order: bitwise equal at any world size
   std::int64_t threads = 0;      // per rank; 0: cores of the node / ranks on it
+  bool gpus = true;              // no key: whether anything of the run may compute on a GPU
   void fields(Fields& f);
 };
 

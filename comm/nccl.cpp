@@ -15,10 +15,10 @@
 #include <optional>
 
 #include "comm/communicator.h"
+#include "comm/gpus.h"
 #include "comm/roll_call.h"
 #include "comm/world.h"
 #include "core/error.h"
-#include "core/json.h"
 #include "core/registry.h"
 
 namespace metaloom {
@@ -68,53 +68,6 @@ class Event {
  private:
   cudaEvent_t event_ = nullptr;
 };
-
-// What a rank tells the others of its GPU, or of why it has none.
-Json describe_device(const Communicator& comm) {
-  Json out = {{"host", comm.host()}, {"device", -1}, {"uuid", ""}, {"host_id", ""}, {"why", ""}};
-  if (const char* id = std::getenv("NCCL_HOSTID")) out["host_id"] = id;
-  try {
-    const at::Device device = rank_device(comm);
-    if (!device.is_cuda()) {
-      out["why"] = "no GPU is visible";
-      return out;
-    }
-    cudaDeviceProp properties;
-    check_cuda(cudaGetDeviceProperties(&properties, device.index()), "cudaGetDeviceProperties");
-    std::string uuid;
-    for (const char byte : properties.uuid.bytes) {
-      uuid += fmt::format("{:02x}", static_cast<unsigned char>(byte));
-    }
-    out["device"] = static_cast<int>(device.index());
-    out["uuid"] = uuid;
-  } catch (const Error& error) {
-    out["why"] = error.what();
-  }
-  return out;
-}
-
-// Why these devices cannot form a world, if so; all ranks come to the same answer.
-std::string objection(const std::vector<std::string>& told) {
-  std::vector<Json> all;
-  all.reserve(told.size());
-  for (const std::string& text : told) all.push_back(parse_json(text, "device of a rank"));
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all[i]["device"] == -1) {
-      return fmt::format("rank {} on {}: {}", i, all[i]["host"].get<std::string>(),
-                         all[i]["why"].get<std::string>());
-    }
-    for (std::size_t j = 0; j < i; ++j) {
-      // Ranks with host ids of their own pass for ranks of different nodes: a way to test.
-      const auto mine = all[i]["host_id"].get<std::string>();
-      const auto other = all[j]["host_id"].get<std::string>();
-      const bool apart = !mine.empty() && !other.empty() && mine != other;
-      if (all[i]["uuid"] != all[j]["uuid"] || apart) continue;
-      return fmt::format("ranks {} and {} share GPU {} of {}", j, i, all[i]["device"].get<int>(),
-                         all[i]["host"].get<std::string>());
-    }
-  }
-  return "";
-}
 
 class NcclCommunicator final : public Communicator {
  public:
@@ -259,11 +212,12 @@ void NcclCommunicator::broadcast(at::Tensor data, int root) {
 
 std::unique_ptr<Communicator> join_nccl(const CommOptions& options) {
   auto inner = Registry<Communicator>::make(started_by_launcher() ? "mpi" : "local", options);
-  const std::string why = objection(inner->all_gather(describe_device(*inner).dump()));
+  const std::vector<std::string> told = inner->all_gather(describe_gpu(*inner));
+  const std::string missing = missing_gpu(told), why = missing.empty() ? shared_gpu(told) : missing;
   if (why.empty()) return std::make_unique<NcclCommunicator>(std::move(inner), options.deadline);
   inner.reset();  // in order, as on all other ranks: nothing is broken
   throw Error(Fault::usage, why, "comm.backend=nccl",
-              "Start one rank per GPU, or set comm.backend=mpi.");
+              "Start one rank per GPU, or compute on the CPU: model.device=cpu comm.backend=mpi.");
 }
 
 const Register<Communicator> here{"nccl", "tensors of GPUs over NCCL, control over MPI", join_nccl};

@@ -58,7 +58,7 @@ std::unique_ptr<Communicator> join_world(const CommOptions& options) {
     return Registry<Communicator>::make("local", options);
   }
   std::unique_ptr<Communicator> world = Registry<Communicator>::make("mpi", options);
-  if (world->size() == 1 || !has_backend("nccl")) return world;
+  if (world->size() == 1 || !options.gpus || !has_backend("nccl")) return world;
   // The smallest number of devices that a rank sees, as the largest of its negative.
   if (world->vote({-visible_devices()}).front() >= 0) return world;
   return Registry<Communicator>::make("nccl", options);  // joins before `world` is left

@@ -9,7 +9,7 @@
 namespace metaloom {
 
 /// Joins the world that `options.backend` names (collective). auto: nccl where every rank has a
-/// GPU, mpi where mpirun or srun started this process, else a world of one.
+/// GPU and the run may use it, mpi where mpirun or srun started this process, else a world of one.
 std::unique_ptr<Communicator> join_world(const CommOptions& options);
 
 /// Threads for one rank's arithmetic: options.threads, or the cores that are its own; at least 1.

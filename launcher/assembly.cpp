@@ -25,13 +25,15 @@ Pretrained read_archive(const StageConfig& config) {
 }
 
 /// The weights in the precision and on the device of the configuration.
-Pretrained read_model(const StageConfig& config, const std::optional<Checkpoint>& init,
-                      at::Device device) {
-  Pretrained model = init ? model_of(*init) : read_archive(config);
+Pretrained placed(Pretrained model, const StageConfig& config, at::Device device) {
   const auto precision = config.model.precision == "float64" ? at::kDouble : at::kFloat;
   model.weights =
       model.weights.map([&](const at::Tensor& value) { return value.to(device, precision); });
   return model;
+}
+
+Pretrained read_model(const StageConfig& config, const std::optional<Checkpoint>& init) {
+  return init ? model_of(*init) : read_archive(config);
 }
 
 void check_tokenizers(const Pretrained& model, const Mix& mix) {
@@ -50,7 +52,7 @@ Assembly::Assembly(const StageConfig& stage, at::Device device, std::optional<Pr
     : config(stage),
       rng(static_cast<std::uint64_t>(stage.run.seed)),
       init(model ? std::nullopt : open_init(stage)),
-      pretrained(model ? std::move(*model) : read_model(stage, init, device)),
+      pretrained(placed(model ? std::move(*model) : read_model(stage, init), stage, device)),
       mix(std::make_unique<Mix>(stage.data, rng.at("data"))) {
   check_tokenizers(pretrained, *mix);
   std::vector<const DatasetInfo*> datasets;
@@ -64,7 +66,7 @@ Assembly::Assembly(const StageConfig& stage, std::vector<const DatasetInfo*> bro
     : config(stage),
       rng(static_cast<std::uint64_t>(stage.run.seed)),
       init(open_init(stage)),
-      pretrained(read_model(stage, init, device)) {
+      pretrained(placed(read_model(stage, init), stage, device)) {
   build(std::move(brought));
 }
 

@@ -21,27 +21,32 @@ Lineage of_init(const std::vector<StageConfig>& stages, std::size_t index,
 
 }  // namespace
 
+std::vector<std::string> overlaps(const Lineage& trained_on, const Mix& mix, Split split) {
+  std::vector<std::string> findings;
+  for (int d = 0; d < mix.datasets(); ++d) {
+    const auto rows = mix.store(d).text_digests(split);
+    auto found = trained_on.overlap(rows);
+    // The set itself counts even where its splits share no text: its labels are known.
+    for (const std::string& entry : trained_on.entries_of(mix.info(d).name)) found[entry];
+    for (const auto& [trained, count] : found) {
+      findings.push_back(
+          count > 0 ? fmt::format("{} ({}) was trained on in {}: {} of its {} texts",
+                                  mix.info(d).name, name_of(split), trained, count, rows.size())
+                    : fmt::format("{} ({}): a set of this name was trained on in {} (no text is "
+                                  "shared)",
+                                  mix.info(d).name, name_of(split), trained));
+    }
+  }
+  return findings;
+}
+
 std::vector<StageLineage> find_lineages(const std::vector<StageConfig>& stages) {
   std::vector<StageLineage> out;
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const StageConfig& stage = stages[i];
     const Mix mix(stage.data, Rng(0));
     StageLineage lineage{.trained_on = of_init(stages, i, out), .findings = {}};
-    const Split split = split_called(stage.evaluate.split);
-    for (int d = 0; d < mix.datasets(); ++d) {
-      const auto rows = mix.store(d).text_digests(split);
-      auto found = lineage.trained_on.overlap(rows);
-      // The set itself counts even where its splits share no text: its labels are known.
-      for (const std::string& entry : lineage.trained_on.entries_of(mix.info(d).name)) found[entry];
-      for (const auto& [trained, count] : found) {
-        lineage.findings.push_back(
-            count > 0 ? fmt::format("{} ({}) was trained on in {}: {} of its {} texts",
-                                    mix.info(d).name, name_of(split), trained, count, rows.size())
-                      : fmt::format("{} ({}): a set of this name was trained on in {} (no text is "
-                                    "shared)",
-                                    mix.info(d).name, name_of(split), trained));
-      }
-    }
+    lineage.findings = overlaps(lineage.trained_on, mix, split_called(stage.evaluate.split));
     // A stage's own training rows belong to its evaluation sets by design; they matter to what
     // comes after it.
     for (int d = 0; d < mix.datasets(); ++d) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "launcher/run_config.h"
+#include "sampler/mix.h"
 #include "worker/run_state.h"
 
 namespace metaloom {
@@ -14,6 +15,9 @@ struct StageLineage {
   Lineage trained_on;                 // by the model after this stage: init's, then its own
   std::vector<std::string> findings;  // evaluation texts that init's model was trained on
 };
+
+/// What of `split` the model was trained on, a line for each: texts, or a set of that name.
+std::vector<std::string> overlaps(const Lineage& trained_on, const Mix& mix, Split split);
 
 /// Per stage. A stage's init is an earlier stage of `stages` or a checkpoint that exists.
 std::vector<StageLineage> find_lineages(const std::vector<StageConfig>& stages);

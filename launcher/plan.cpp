@@ -22,17 +22,27 @@ struct PlanOptions {
   }
 };
 
+double model_bytes(const Assembly& stage) {
+  return static_cast<double>(stage.pretrained.weights.numel()) *
+         static_cast<double>(stage.theta->flat().element_size());
+}
+
+/// Theta, its gradient and two state vectors of the optimizer.
+double trained_bytes(const Assembly& stage) {
+  return 4.0 * static_cast<double>(stage.theta->flat().nbytes());
+}
+
 void print_size(const Assembly& stage) {
   const std::int64_t model = stage.pretrained.weights.numel();
   const std::int64_t trained = stage.theta->flat().numel();
-  fmt::print("  model        {:>12} parameters, {:.1f} MiB\n", model, 4.0 * model / kMiB);
+  fmt::print("  model        {:>12} parameters, {:.1f} MiB\n", model, model_bytes(stage) / kMiB);
   fmt::print("  trained      {:>12} parameters in {} tensors\n", trained,
              stage.theta->values().size());
   for (const ParameterGroup& group : stage.theta->groups()) {
     std::int64_t numel = 0;
     for (const auto& name : group.parameters) numel += stage.theta->span(name).length;
     fmt::print("    {:<18} {:>10}  rate x {:g}{}\n", group.name, numel, group.rate_scale,
-               group.decay ? "" : "  no weight decay");
+               group.decay ? fmt::format("  weight decay {:g}", *group.decay) : "");
   }
 }
 
@@ -98,6 +108,7 @@ void print_stage(const StageConfig& config, const StageLineage& lineage, const P
     sum.busiest += cost.busiest / static_cast<double>(listed);
     sum.peak_bytes = std::max(sum.peak_bytes, cost.peak_bytes);
   }
+  sum.peak_bytes *= static_cast<double>(stage.theta->flat().element_size()) / 4;  // told in fp32
   fmt::print(
       "  work         {:.2f} GFLOP an update, {:.0f} text tokens, ranks balanced to {:.0f} %\n",
       sum.flops / 1e9, sum.tokens,
@@ -105,10 +116,8 @@ void print_stage(const StageConfig& config, const StageLineage& lineage, const P
   fmt::print(
       "  memory       {:.0f} MiB a rank: model {:.0f}, theta with optimizer {:.0f}, activations "
       "{:.0f}\n",
-      4.0 * stage.pretrained.weights.numel() / kMiB + 16.0 * stage.theta->flat().numel() / kMiB +
-          sum.peak_bytes / kMiB,
-      4.0 * stage.pretrained.weights.numel() / kMiB, 16.0 * stage.theta->flat().numel() / kMiB,
-      sum.peak_bytes / kMiB);
+      (model_bytes(stage) + trained_bytes(stage) + sum.peak_bytes) / kMiB,
+      model_bytes(stage) / kMiB, trained_bytes(stage) / kMiB, sum.peak_bytes / kMiB);
   fmt::print("  schedule     {} updates", config.run.steps);
   for (double share : {0.0, 0.25, 0.5, 1.0}) {
     const auto step = static_cast<std::int64_t>(share * static_cast<double>(config.run.steps - 1));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 #include <sstream>
 
@@ -146,6 +147,10 @@ std::vector<StageConfig> load_stages(const std::filesystem::path& target,
     }
     resolve_init(stages);
   }
+  const bool gpus = std::any_of(stages.begin(), stages.end(), [](const StageConfig& stage) {
+    return stage.model.device != "cpu";
+  });
+  for (StageConfig& stage : stages) stage.comm.gpus = gpus;
   return stages;
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "comm/gpus.h"
 #include "comm/world.h"
 #include "core/digest.h"
 #include "core/error.h"
@@ -19,11 +20,6 @@ namespace metaloom {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// What rank 0 says, for all: another node may see an older state of the shared file system.
-std::string as_rank_0_says(Communicator& comm, const std::string& text) {
-  return comm.all_gather(comm.rank() == 0 ? text : "").front();
-}
 
 /// A finished stage's folder holds result.json beside the configuration that made it.
 bool already_finished(Communicator& comm, const StageConfig& config) {
@@ -99,7 +95,8 @@ void check_fits(const Communicator& comm, const Assembly& stage, double peak_byt
   constexpr double kGiB = 0x1p30;
   const double memory =
       static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
-  const double need = peak_bytes * comm.local_size();
+  const double in_fp32 = peak_bytes * comm.local_size();
+  const double need = in_fp32 * static_cast<double>(stage.theta->flat().element_size()) / 4;
   if (need <= memory) return;
   throw Error(
       Fault::usage,
@@ -207,8 +204,14 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int
 
 }  // namespace
 
-at::Device device_of(const StageConfig& config, const Communicator& comm) {
+at::Device device_of(const StageConfig& config, Communicator& comm) {
   if (config.model.device == "cpu") return at::kCPU;
+  // Whatever the backend: ranks that share a GPU run out of its memory, or out of time.
+  const std::string shared = shared_gpu(comm.all_gather(describe_gpu(comm)));
+  if (!shared.empty()) {
+    throw Error(Fault::usage, shared, "model.device",
+                "Start one rank per GPU, or compute on the CPU: model.device=cpu.");
+  }
   const at::Device device = rank_device(comm);
   if (config.model.device == "cuda" && !device.is_cuda()) {
     throw Error(Fault::usage, "there is no GPU that this rank may use", "model.device = \"cuda\"",
@@ -217,7 +220,8 @@ at::Device device_of(const StageConfig& config, const Communicator& comm) {
   return device;
 }
 
-StageResult run_stage(Communicator& comm, const StageConfig& config, const StageLineage& lineage) {
+bool run_stage(Communicator& comm, const StageConfig& config, const StageLineage& lineage,
+               const std::function<void(const Table& resolved)>& begins) {
   const Section section(comm, config.name);
   const int threads = threads_per_rank(config.comm, comm);
   at::set_num_threads(threads);
@@ -225,18 +229,20 @@ StageResult run_stage(Communicator& comm, const StageConfig& config, const Stage
   const Table resolved = stage.resolved();
   check_same_run(resolved, config);
   if (already_finished(comm, config)) {
+    begins(resolved);
     if (comm.rank() == 0) spdlog::info("{}: finished before, skipped", config.name);
-    return {.finished = true, .resolved = resolved};
+    return true;
   }
   check_tasks(comm, stage);
   check_same_start(comm, stage.theta->flat());
+  begins(resolved);
   const bool finished = train(comm, stage, lineage, threads);
   if (finished && comm.rank() == 0) {
     const Json result{{"stage", config.name}, {"steps", config.run.steps}};
     replace_file(config.folder / "result.json", result.dump(2) + "\n");
   }
   comm.barrier();
-  return {.finished = finished, .resolved = resolved};
+  return finished;
 }
 
 }  // namespace metaloom

@@ -1,6 +1,8 @@
 // Runs one stage from its configuration to its result: resume, loop, evaluation, records.
 #pragma once
 
+#include <functional>
+
 #include "comm/communicator.h"
 #include "core/config.h"
 #include "launcher/overlap.h"
@@ -8,15 +10,14 @@
 
 namespace metaloom {
 
-struct StageResult {
-  bool finished = false;  // false: told to stop, may be resumed
-  Table resolved;         // the stage's complete configuration
-};
+/// Where this rank computes (collective). Throws Error{usage} where a GPU is asked for and there is
+/// none, or where two ranks would share one.
+at::Device device_of(const StageConfig& config, Communicator& comm);
 
-/// Where this rank computes. Throws Error{usage} where a GPU is asked for and there is none.
-at::Device device_of(const StageConfig& config, const Communicator& comm);
-
-/// Collective. Skips a stage whose folder holds a result of the same configuration.
-StageResult run_stage(Communicator& comm, const StageConfig& config, const StageLineage& lineage);
+/// Collective. Skips a stage whose folder holds a result of the same configuration. `begins` gets
+/// the stage's complete configuration once nothing speaks against it, before anything is trained.
+/// Returns whether the stage is finished; false: told to stop, may be resumed.
+bool run_stage(Communicator& comm, const StageConfig& config, const StageLineage& lineage,
+               const std::function<void(const Table& resolved)>& begins);
 
 }  // namespace metaloom

@@ -18,8 +18,10 @@ namespace {
 
 constexpr int kStoppedResumeMe = 85;
 
-/// The whole run's resolved configuration: `metaloom train RUN/config.toml` repeats it.
+/// The whole run's configuration, complete for the stages that have begun: `metaloom train
+/// RUN/config.toml` repeats it. A run of one stage has that stage's.
 void write_run_config(const std::vector<StageConfig>& stages, const std::vector<Table>& resolved) {
+  if (stages.size() == 1) return;
   const std::filesystem::path run = stages.front().run.run;
   Table file;
   file.set("run", run.string());
@@ -33,7 +35,40 @@ void write_run_config(const std::vector<StageConfig>& stages, const std::vector<
     if (!stages[i].init_stage.empty()) stage.set("init", stages[i].init_stage);
     file.set("stage." + stages[i].name, stage);
   }
+  make_folder(run);
   replace_file(run / "config.toml", file.to_toml());
+}
+
+/// Another number of threads sums in another order, so that a run keeps that of its first start,
+/// in all of its stages and on any number of ranks.
+std::int64_t threads_of_run(Communicator& comm, const StageConfig& any) {
+  if (any.comm.threads > 0) return any.comm.threads;
+  const std::int64_t here = threads_per_rank(any.comm, comm);
+  CommOptions before;
+  const auto file = std::filesystem::path(any.run.run) / "config.toml";
+  if (comm.rank() == 0 && any.run.resume != "never" && std::filesystem::exists(file)) {
+    read_fields(Table::load(file).section("comm"), "comm", before);
+  }
+  const std::int64_t threads = before.threads > 0 ? before.threads : here;
+  if (comm.rank() == 0 && threads != here) {
+    spdlog::info("{} threads a rank, as when the run began (comm.threads={} would suit this host)",
+                 threads, here);
+  }
+  return std::stoll(as_rank_0_says(comm, std::to_string(threads)));
+}
+
+/// resume=must asks for a run to continue, not for every one of its stages to have begun.
+void demand_first_stage_only(Communicator& comm, std::vector<StageConfig>& stages) {
+  bool found = false;
+  for (StageConfig& stage : stages) {
+    const bool begun = std::filesystem::exists(stage.folder / "checkpoints") ||
+                       std::filesystem::exists(stage.folder / "result.json");
+    if (as_rank_0_says(comm, begun ? "begun" : "") == "begun") {
+      found = true;
+    } else if (found && stage.run.resume == "must") {
+      stage.run.resume = "auto";
+    }
+  }
 }
 
 class Train final : public Verb {
@@ -51,7 +86,7 @@ class Train final : public Verb {
   }
 
   int run(const Arguments& arguments) const override {
-    const auto stages =
+    auto stages =
         load_stages(only_target(arguments, "train", "a configuration file"), arguments.assignments);
     Communicator& comm = enter_world(stages.front().comm);
     catch_stop_signals();
@@ -59,14 +94,19 @@ class Train final : public Verb {
     for (const std::string& warning : check_overlaps(stages, lineages)) {
       if (comm.rank() == 0) spdlog::warn("overlap allowed: {}", warning);
     }
+    demand_first_stage_only(comm, stages);
+    const std::int64_t threads = threads_of_run(comm, stages.front());
     std::vector<Table> resolved;
+    for (StageConfig& stage : stages) {
+      stage.comm.threads = threads;
+      resolved.push_back(stage.resolved(stage.method));
+    }
     for (std::size_t i = 0; i < stages.size(); ++i) {
-      const StageResult result = run_stage(comm, stages[i], lineages[i]);
-      resolved.push_back(result.resolved);
-      if (stages.size() > 1 && comm.rank() == 0) {
-        write_run_config({stages.begin(), stages.begin() + static_cast<long>(i + 1)}, resolved);
-      }
-      if (!result.finished) {
+      const auto begins = [&](const Table& own) {
+        resolved[i] = own;
+        if (comm.rank() == 0) write_run_config(stages, resolved);
+      };
+      if (!run_stage(comm, stages[i], lineages[i], begins)) {
         if (comm.rank() == 0) {
           spdlog::info("stopped as told; start the same command again to go on");
         }

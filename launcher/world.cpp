@@ -106,6 +106,10 @@ bool told_to_stop() {
   return stop_signals.load() > 0;
 }
 
+std::string as_rank_0_says(Communicator& comm, const std::string& text) {
+  return comm.all_gather(comm.rank() == 0 ? text : "").front();
+}
+
 std::string provenance_json(const Communicator& comm, int threads) {
   Json versions = Json::object();
   for (const BuildVersion& entry : build_versions()) {

@@ -27,6 +27,9 @@ void catch_stop_signals();
 /// Whether one of them has been received; a second TERM ends the process at once.
 bool told_to_stop();
 
+/// What rank 0 says, for all: another node may see an older state of the shared file system.
+std::string as_rank_0_says(Communicator& comm, const std::string& text);
+
 /// "one line per fact" about where this process runs: host, ranks, threads, versions, git state.
 std::string provenance_json(const Communicator& comm, int threads);
 

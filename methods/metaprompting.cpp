@@ -103,7 +103,7 @@ void MetaPrompting::check(const DatasetInfo& dataset) const {
 }
 
 at::Tensor MetaPrompting::soft_start() const {
-  const at::Tensor& table_VD = pretrained_.weights.at("embeddings.word_embeddings.weight");
+  const at::Tensor& table_VD = pretrained_.words_VD();
   const std::int64_t count = frame_->soft_tokens();
   if (options_.soft_init == "random") {  // as large as words are
     return rng_.at("soft")
@@ -135,12 +135,14 @@ Params MetaPrompting::initial() const {
 
 std::vector<ParameterGroup> MetaPrompting::groups(const Params& theta) const {
   std::vector<ParameterGroup> groups;
-  if (theta.contains(kSoftPrompt)) groups.push_back({"prompt", {kSoftPrompt}, 1, false});
+  if (theta.contains(kSoftPrompt)) {
+    groups.push_back({.name = "prompt", .parameters = {kSoftPrompt}, .decay = 0.0});
+  }
   if (!full()) return groups;
   std::vector<std::string> names;
   for (const auto& [name, value] : theta)
     if (name.starts_with(kModelPrefix)) names.push_back(name);
-  for (ParameterGroup& group : groups_by_decay("model", names, options_.model_rate_scale))
+  for (ParameterGroup& group : groups_by_decay("model", theta, names, options_.model_rate_scale))
     groups.push_back(std::move(group));
   return groups;
 }
@@ -240,7 +242,7 @@ Batch MetaPrompting::batch(const std::vector<Task>& pack, bool support) const {
   std::vector<const Example*> rows;
   for (const Task& task : pack)
     for (const Example& row : support ? task.support : task.query) rows.push_back(&row);
-  const at::Device device = pretrained_.weights.at("embeddings.word_embeddings.weight").device();
+  const at::Device device = pretrained_.words_VD().device();
   return batch_on(frame_->frame(rows, static_cast<std::int64_t>(pack.size())), device);
 }
 

@@ -7,7 +7,8 @@
 namespace metaloom {
 
 void MetaPromptingOptions::fields(Fields& f) {
-  f.text("template", words, "what the model reads: {text}, one [MASK], <soft:n> for soft tokens");
+  f.text("template", words,
+         "what the model reads: {text}, one [MASK], {pair} if rows are pairs, <soft:n>");
   f.choice("rule", rule, "how the outer gradient is taken", Registry<MetaRule>::names());
   f.choice("scope", scope, "what is adapted and meta-learned: the soft prompt, or the model too",
            {"prompt", "full"});

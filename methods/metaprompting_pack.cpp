@@ -11,28 +11,25 @@
 namespace metaloom {
 namespace {
 
-constexpr const char* kWordTable = "embeddings.word_embeddings";
-constexpr const char* kDecoderBias = "cls.predictions.bias";
-
 /// Whether a fast weight has one row per word of the vocabulary.
-bool by_word(std::string_view name) {
+bool by_word(const Backbone& backbone, std::string_view name) {
   constexpr std::string_view kPrefix = kModelPrefix;
   if (!name.starts_with(kPrefix)) return false;
   name.remove_prefix(kPrefix.size());
-  return name == "embeddings.word_embeddings.weight" || name == kDecoderBias;
+  return name == backbone.word_table() || name == backbone.word_bias();
 }
 
 /// Weights whose word table holds only some rows of the vocabulary: ids are translated on the way.
 class SomeWords final : public Weights {
  public:
-  SomeWords(std::unique_ptr<Weights> inner, at::Tensor place_V)
-      : inner_(std::move(inner)), place_V_(std::move(place_V)) {}
+  SomeWords(std::unique_ptr<Weights> inner, std::string table, at::Tensor place_V)
+      : inner_(std::move(inner)), table_(std::move(table)), place_V_(std::move(place_V)) {}
 
   at::Tensor linear(const std::string& name, const at::Tensor& x) const override {
     return inner_->linear(name, x);
   }
   at::Tensor embedding(const std::string& name, const at::Tensor& ids_RL) const override {
-    if (name != kWordTable) return inner_->embedding(name, ids_RL);
+    if (name + ".weight" != table_) return inner_->embedding(name, ids_RL);
     return inner_->embedding(name, place_V_.take(ids_RL));
   }
   at::Tensor layer_norm(const std::string& name, const at::Tensor& x,
@@ -48,6 +45,7 @@ class SomeWords final : public Weights {
 
  private:
   std::unique_ptr<Weights> inner_;
+  std::string table_;
   at::Tensor place_V_;
 };
 
@@ -58,7 +56,7 @@ ClozePack::ClozePack(const Backbone& backbone, Params frozen, const Template& fr
     : backbone_(backbone),
       frozen_(std::move(frozen)),
       tasks_(static_cast<std::int64_t>(pack.size())),
-      device_(frozen_.at("embeddings.word_embeddings.weight").device()),
+      device_(frozen_.at(backbone.word_table()).device()),
       support_(framed(frame, pack, &Task::support)),
       query_(framed(frame, pack, &Task::query)),
       verbaliser_(pack) {
@@ -95,7 +93,7 @@ Params ClozePack::fast_weights(const Params& theta) const {
   Params out;
   for (const auto& [name, value] : theta) {
     const at::Tensor rows =
-        by_word(name) ? value.detach().index_select(0, used_U_) : value.detach();
+        by_word(backbone_, name) ? value.detach().index_select(0, used_U_) : value.detach();
     std::vector<std::int64_t> shape{tasks_};
     shape.insert(shape.end(), rows.sizes().begin(), rows.sizes().end());
     out.set(name, rows.unsqueeze(0).expand(shape));
@@ -108,8 +106,9 @@ Params ClozePack::summed(const Params& values_T, const at::Tensor& keep_T,
   Params out;
   for (const auto& [name, value_T] : values_T) {
     const at::Tensor sum = value_T.index_select(0, keep_T).sum(0);
-    out.set(name,
-            by_word(name) ? at::zeros_like(theta.at(name)).index_copy_(0, used_U_, sum) : sum);
+    out.set(name, by_word(backbone_, name)
+                      ? at::zeros_like(theta.at(name)).index_copy_(0, used_U_, sum)
+                      : sum);
   }
   return out;
 }
@@ -118,7 +117,7 @@ Params ClozePack::adapted(const Params& phi_T, const Params& theta) const {
   Params out = theta;
   for (const auto& [name, value_T] : phi_T) {
     const at::Tensor value = value_T.select(0, 0);
-    out.set(name, by_word(name) ? theta.at(name).index_copy(0, used_U_, value) : value);
+    out.set(name, by_word(backbone_, name) ? theta.at(name).index_copy(0, used_U_, value) : value);
   }
   return out;
 }
@@ -133,8 +132,8 @@ at::Tensor ClozePack::logits_RN(const Params& phi_T, const Batch& batch,
   if (own.empty()) {
     weights = std::make_unique<SharedWeights>(frozen_);
   } else {
-    weights =
-        std::make_unique<SomeWords>(std::make_unique<TaskWeights>(frozen_, own, tasks_), place_V_);
+    weights = std::make_unique<SomeWords>(std::make_unique<TaskWeights>(frozen_, own, tasks_),
+                                          backbone_.word_table(), place_V_);
   }
   ForwardOptions options;
   options.attention = attention;

@@ -51,15 +51,15 @@ Params overlaid(const Params& frozen, const Params& theta) {
   return frozen.merged_with(trained);
 }
 
-std::vector<ParameterGroup> groups_by_decay(const std::string& name,
+std::vector<ParameterGroup> groups_by_decay(const std::string& name, const Params& theta,
                                             const std::vector<std::string>& parameters,
                                             double rate_scale) {
-  ParameterGroup decayed{name, {}, rate_scale, true};
-  ParameterGroup undecayed{name + "-undecayed", {}, rate_scale, false};
+  ParameterGroup decayed{.name = name, .parameters = {}, .rate_scale = rate_scale};
+  ParameterGroup undecayed{
+      .name = name + "-undecayed", .parameters = {}, .rate_scale = rate_scale, .decay = 0.0};
   for (const std::string& parameter : parameters) {
-    const bool plain =
-        parameter.ends_with(".bias") || parameter.find("LayerNorm") != std::string::npos;
-    (plain ? undecayed : decayed).parameters.push_back(parameter);
+    const bool vector = theta.at(parameter).dim() < 2;
+    (vector ? undecayed : decayed).parameters.push_back(parameter);
   }
   std::vector<ParameterGroup> out;
   for (ParameterGroup& group : {std::ref(decayed), std::ref(undecayed)}) {

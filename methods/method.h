@@ -26,7 +26,8 @@ struct ParameterGroup {
   std::string name;
   std::vector<std::string> parameters;  // names in theta
   double rate_scale = 1;                // times the schedule's learning rate
-  bool decay = true;                    // weight decay applies
+  // Instead of the optimizer's weight decay, and of its first moment (Adam):
+  std::optional<double> decay = std::nullopt, beta1 = std::nullopt;
 };
 
 /// A kind of update: which half of the data it draws from and which groups it trains.
@@ -39,9 +40,9 @@ struct Phase {
   std::int64_t first = 0, updates = 0;
 };
 
-/// Where a method delivers outer gradients, one tensor at a time and as early as it can, so that
-/// reduction may start before the last one is there. Sums over the pack's finite tasks, each
-/// already multiplied by its weight. Delivering a name twice adds up. A gradient has its
+/// Where a method delivers outer gradients, one tensor at a time and as early as it can. Sums over
+/// the pack's finite tasks, each already multiplied by its weight. Delivering a name twice adds up:
+/// a sum is complete when the pack is. A gradient has its
 /// parameter's shape, dense or sparse by rows.
 class GradientSink {
  public:
@@ -133,9 +134,9 @@ class Method {
 
 /// The backbone's weights with theta's "model.<name>" laid over them, named as the backbone wants.
 Params overlaid(const Params& frozen, const Params& theta);
-/// Two groups, "`name`" and "`name`-undecayed": weight decay is for matrices, not for biases and
-/// LayerNorms. An empty group is left out.
-std::vector<ParameterGroup> groups_by_decay(const std::string& name,
+/// Two groups of `parameters` of theta, "`name`" and "`name`-undecayed": weight decay is for
+/// matrices, not for biases and LayerNorms. An empty group is left out.
+std::vector<ParameterGroup> groups_by_decay(const std::string& name, const Params& theta,
                                             const std::vector<std::string>& parameters,
                                             double rate_scale = 1);
 /// The names of such groups that stand in `groups`: what a Phase lists.

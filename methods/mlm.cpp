@@ -18,7 +18,6 @@
 namespace metaloom {
 namespace {
 
-const std::string kWordTable = "embeddings.word_embeddings.weight";
 constexpr double kInitialSpread = 0.02;  // BERT's initializer_range
 
 struct Options {
@@ -58,7 +57,7 @@ class Mlm final : public Method {
   void fields(Fields& f) override { options_.fields(f); }
   Params initial() const override;
   std::vector<ParameterGroup> groups(const Params& theta) const override {
-    return groups_by_decay("model", theta.names());
+    return groups_by_decay("model", theta, theta.names());
   }
   Phase phase(std::int64_t) const override {
     return {"train", Half::all, {"model", "model-undecayed"}};
@@ -88,14 +87,14 @@ class Mlm final : public Method {
 };
 
 Params Mlm::initial() const {
-  const at::Tensor& words_VD = pretrained_.weights.at(kWordTable);
+  const at::Tensor& words_VD = pretrained_.words_VD();
   Params theta;
   for (const auto& [name, shape] : pretrained_.backbone->shapes(/*pooler=*/false, /*head=*/true)) {
     at::Tensor value;
     if (pretrained_.weights.contains(name)) {
       value = pretrained_.weights.at(name);
-    } else if (name.ends_with("LayerNorm.weight")) {
-      value = at::ones(shape, words_VD.options());
+    } else if (shape.size() == 1 && name.ends_with(".weight")) {
+      value = at::ones(shape, words_VD.options());  // of a LayerNorm
     } else if (name.ends_with(".bias")) {
       value = at::zeros(shape, words_VD.options());
     } else {  // a model without MLM head gets one
@@ -163,7 +162,7 @@ Hidden Mlm::hidden(const Task& task, const Rng& rng) const {
     throw Error(Fault::data, "a batch without a single word piece",
                 fmt::format("dataset {}", task.dataset->name), "Leave empty texts out.");
   }
-  const at::Device device = pretrained_.weights.at(kWordTable).device();
+  const at::Device device = pretrained_.words_VD().device();
   out.batch = batch_on(out.batch, device);
   out.place_M = at::tensor(places, at::kLong).to(device);
   out.piece_M = at::tensor(pieces, at::kLong).to(device);

@@ -17,7 +17,6 @@
 namespace metaloom {
 namespace {
 
-const std::string kWordTable = "embeddings.word_embeddings.weight";
 constexpr double kInitialSpread = 0.02;  // BERT's initializer_range
 
 bool is_choice(const DatasetInfo& dataset) {
@@ -81,7 +80,7 @@ class Muppet final : public Method {
   }
 
   std::vector<std::string> trained_weights() const;
-  at::Device device() const { return pretrained_.weights.at(kWordTable).device(); }
+  at::Device device() const { return pretrained_.words_VD().device(); }
   Batch framed(const Task& task) const;
   at::Tensor row_states(const Weights& weights, const Batch& batch, const Rng* dropout) const;
   at::Tensor log_probabilities(const Params& theta, const Task& task, const Batch& batch,
@@ -99,7 +98,8 @@ class Muppet final : public Method {
 std::vector<std::string> Muppet::trained_weights() const {
   std::vector<std::string> names;
   for (const auto& [name, shape] : pretrained_.backbone->shapes(/*pooler=*/false, /*head=*/false)) {
-    if (options_.train == "all" || name != kWordTable) names.push_back(name);
+    if (options_.train == "all" || name != pretrained_.backbone->word_table())
+      names.push_back(name);
   }
   return names;
 }
@@ -109,7 +109,7 @@ Params Muppet::initial() const {
   for (const std::string& name : trained_weights()) {
     theta.set("model." + name, pretrained_.weights.at(name));
   }
-  const auto like = pretrained_.weights.at(kWordTable).options();
+  const auto like = pretrained_.words_VD().options();
   const auto dtype = c10::typeMetaToScalarType(like.dtype());
   const std::int64_t width = pretrained_.backbone->geometry().width;
   const auto linear = [&](const std::string& name, std::int64_t outputs) {
@@ -132,8 +132,8 @@ std::vector<ParameterGroup> Muppet::groups(const Params& theta) const {
   for (const std::string& name : theta.names()) {
     (name.starts_with("head.") ? heads : body).push_back(name);
   }
-  std::vector<ParameterGroup> out = groups_by_decay("body", body);
-  for (ParameterGroup& group : groups_by_decay("heads", heads, options_.head_rate)) {
+  std::vector<ParameterGroup> out = groups_by_decay("body", theta, body);
+  for (ParameterGroup& group : groups_by_decay("heads", theta, heads, options_.head_rate)) {
     out.push_back(std::move(group));
   }
   return out;

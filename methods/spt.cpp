@@ -30,8 +30,6 @@
 namespace metaloom {
 namespace {
 
-const std::string kWordTable = "embeddings.word_embeddings.weight";
-
 class Spt final : public Method {
  public:
   Spt(const Table& section, const Ingredients& in)
@@ -85,7 +83,7 @@ void Spt::check(const DatasetInfo& dataset) const {
 }
 
 Params Spt::initial() const {
-  const at::Tensor& words_VD = pretrained_.weights.at(kWordTable);
+  const at::Tensor& words_VD = pretrained_.words_VD();
   Params theta;
   if (plan_.searches()) {
     theta.set(kGates, at::zeros({plan_.positions() + 1}, words_VD.options()));
@@ -110,14 +108,19 @@ std::vector<ParameterGroup> Spt::groups(const Params& theta) const {
   const auto starting_with = [&](std::string_view prefix) {
     return theta.select([&](std::string_view name) { return name.starts_with(prefix); }).names();
   };
-  std::vector<ParameterGroup> out = groups_by_decay("final", starting_with("final."));
+  std::vector<ParameterGroup> out = groups_by_decay("final", theta, starting_with("final."));
   if (plan_.searches()) {
-    for (ParameterGroup& group : groups_by_decay("search", starting_with("search."))) {
+    for (ParameterGroup& group : groups_by_decay("search", theta, starting_with("search."))) {
       out.push_back(std::move(group));
     }
-    out.push_back({"gates", {kGates}, plan_.options().gate_rate, false});
+    out.push_back({.name = "gates",
+                   .parameters = {kGates},
+                   .rate_scale = plan_.options().gate_rate,
+                   .decay = plan_.options().gate_decay,
+                   .beta1 = plan_.options().gate_beta1});
   }
-  if (frame_.soft_tokens() > 0) out.push_back({"soft", {kSoftPrompt}, 1, false});
+  if (frame_.soft_tokens() > 0)
+    out.push_back({.name = "soft", .parameters = {kSoftPrompt}, .decay = 0.0});
   return out;
 }
 
@@ -149,7 +152,7 @@ std::vector<std::string> Spt::trained(const Params& theta, std::int64_t step) co
 Batch Spt::framed(const Task& task) const {
   std::vector<const Example*> rows;
   for (const Example& row : task.query) rows.push_back(&row);
-  return batch_on(frame_.frame(rows, 1), pretrained_.weights.at(kWordTable).device());
+  return batch_on(frame_.frame(rows, 1), pretrained_.words_VD().device());
 }
 
 std::vector<TaskOutcome> Spt::gradients(const Params& theta, const std::vector<Task>& pack,

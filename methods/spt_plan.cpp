@@ -12,7 +12,8 @@
 namespace metaloom {
 
 void SptOptions::fields(Fields& f) {
-  f.text("template", words, "what the model reads: {text}, one [MASK], <soft:n> for soft tokens");
+  f.text("template", words,
+         "what the model reads: {text}, one [MASK], {pair} if rows are pairs, <soft:n>");
   f.choice("select", select, "the layers that keep prompts: by their gates, or a control",
            {"gates", "random", "all", "listed"});
   f.integers("layers", layers, "select = \"listed\": these layers, 0 for the embeddings' output",
@@ -28,6 +29,8 @@ void SptOptions::fields(Fields& f) {
   f.real("keep_probability", keep_probability, "of a gate, in the consistency loss's masks",
          {0, 1});
   f.real("gate_rate", gate_rate, "learning rate of the gates, times the schedule's", {0, 1e6});
+  f.real("gate_beta1", gate_beta1, "Adam's first moment for the gates", {0, 0.999999});
+  f.real("gate_decay", gate_decay, "decoupled weight decay of the gates", {0, 10});
   f.flag("reparameterise", reparameterise, "let the gates compete (SPT); false: as DARTS has them");
 }
 

@@ -20,6 +20,7 @@ struct SptOptions {
   std::int64_t prompt_rows = 5, bottleneck = 128, phm = 1;
   double tau = 1, dropout = 0;
   double consistency = 1, keep_probability = 0.5, gate_rate = 20;
+  double gate_beta1 = 0.5, gate_decay = 1e-3;  // DARTS's optimizer of the architecture
   bool reparameterise = true;
 
   void fields(Fields& f);

@@ -181,8 +181,12 @@ std::vector<std::int32_t> Template::frame_row(const Example& row,
   const bool has_pair = row.segments.size() > 1;
   const bool shows_pair = std::any_of(pieces_.begin(), pieces_.end(),
                                       [](const Piece& p) { return p.kind == Piece::pair; });
+  if (has_pair && !shows_pair) {
+    throw Error(Fault::usage, "the rows are pairs, and the template shows one text of them",
+                "method.template", "Add {pair}, as in \"{text} ? [MASK] , {pair}\".");
+  }
   const auto text = row.segments.empty() ? std::span<const std::int32_t>() : row.segments[0];
-  const auto pair = has_pair && shows_pair ? row.segments[1] : std::span<const std::int32_t>();
+  const auto pair = has_pair ? row.segments[1] : std::span<const std::int32_t>();
   const auto dropped = [&](std::size_t i) {  // no pair, no separator before it
     return !has_pair && i + 1 < pieces_.size() && pieces_[i + 1].kind == Piece::pair &&
            pieces_[i].kind == Piece::word && pieces_[i].id == vocabulary_->sep();

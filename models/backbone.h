@@ -79,15 +79,18 @@ class Backbone {
   /// Hidden states [R, L, D] after the last layer, without prompt rows; [R, D] with keep_R.
   virtual at::Tensor encode(const Weights& weights, const Batch& batch,
                             const ForwardOptions& options) const = 0;
-  /// States [R, L, D] at the input of layer `layer` (no prompts): what the prefix cache holds.
+  /// States [R, L, D] at the input of layer `layer` (neither prompts nor soft tokens): what the
+  /// prefix cache holds.
   virtual at::Tensor encode_below(const Weights& weights, const Batch& batch, int layer) const = 0;
   /// tanh(W h_[CLS]) of hidden_RLD or, given [R, D], of those states. Needs the pooler's weights.
   virtual at::Tensor pooled(const Weights& weights, const at::Tensor& first_RD) const = 0;
   /// MLM logits of states_ND for vocabulary ids `ids` [C] (all if undefined): [N, C].
   virtual at::Tensor mlm_logits(const Weights& weights, const at::Tensor& states_ND,
                                 const at::Tensor& ids) const = 0;
-  /// Word embeddings (no position, no LayerNorm) of ids: [..., D].
-  virtual at::Tensor word_embeddings(const Weights& weights, const at::Tensor& ids) const = 0;
+  /// Names of the parameters with one row per word of the vocabulary: the word table [V, D], and
+  /// the bias [V] of the MLM head.
+  virtual std::string word_table() const = 0;
+  virtual std::string word_bias() const = 0;
   /// One forward of `rows` rows of `length` positions (prompt rows counted) through the layers from
   /// first_layer on, and of the MLM head on `head_rows` states for `head_ids` vocabulary ids:
   /// 24 d^2 + 4 L d FLOPs per token and layer, where inner = 4 d (docs/performance.md). The peak is

@@ -60,9 +60,8 @@ class Bert final : public Backbone {
   at::Tensor pooled(const Weights& weights, const at::Tensor& first_RD) const override;
   at::Tensor mlm_logits(const Weights& weights, const at::Tensor& states_ND,
                         const at::Tensor& ids) const override;
-  at::Tensor word_embeddings(const Weights& weights, const at::Tensor& ids) const override {
-    return weights.embedding(kWords, ids);
-  }
+  std::string word_table() const override { return kWords + ".weight"; }
+  std::string word_bias() const override { return kHead + "bias"; }
   Cost forward_cost(std::int64_t rows, std::int64_t length, std::int64_t first_layer,
                     std::int64_t head_rows, std::int64_t head_ids) const override;
 
@@ -181,6 +180,9 @@ at::Tensor Bert::encode(const Weights& weights, const Batch& batch,
 at::Tensor Bert::encode_below(const Weights& weights, const Batch& batch, int layer) const {
   if (layer < 0 || layer > layers()) {
     throw Error(Fault::internal, "there is no layer " + std::to_string(layer));
+  }
+  if (batch.slot_RL.defined()) {
+    throw Error(Fault::internal, "a prefix cannot hold soft tokens: they are trained");
   }
   const LayerContext shared = context(weights, Attention::fused, Dropout());
   return run_layers(shared, batch, ForwardOptions{}, embed(shared, batch, {}), layer);

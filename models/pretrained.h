@@ -57,6 +57,9 @@ struct Pretrained {
   std::unique_ptr<Vocabulary> vocabulary;
   Params weights;
 
+  /// The word table [V, D]; tells the device and precision of all weights, too.
+  const at::Tensor& words_VD() const { return weights.at(backbone->word_table()); }
+
   /// Throws Error{data} on a wrong format, a missing, wrongly shaped or non-finite tensor.
   static Pretrained from_archive(const Archive& archive, const std::string& origin);
   /// The archive that from_archive reads, with `weights` in place of its own.

@@ -14,12 +14,12 @@ class AdamW final : public UpdateRule {
   std::vector<std::string> state() const override { return {"mean", "square"}; }
 
   void update(at::Tensor value, const at::Tensor& gradient, std::vector<at::Tensor>& state,
-              double rate, double decay, std::int64_t count) const override {
+              const GroupUpdate& how) const override {
     // One pass over memory. Elementwise, so that slices and threads do not change a bit.
     at::_fused_adamw_(
         value, gradient, state[0], state[1], {},
-        at::scalar_tensor(static_cast<double>(count), value.options().dtype(at::kFloat)), rate,
-        options_.beta1, options_.beta2, decay, options_.epsilon,
+        at::scalar_tensor(static_cast<double>(how.count), value.options().dtype(at::kFloat)),
+        how.rate, how.beta1, options_.beta2, how.decay, options_.epsilon,
         /*amsgrad=*/false, /*maximize=*/false);
   }
 

@@ -31,7 +31,7 @@ struct Score {
   double value = 0, standard_error = 0, loss = 0;
   std::int64_t n = 0;          // rows or episodes
   std::vector<double> values;  // per episode, in the order of their index; empty for batches
-  std::string right;           // batches: per row in the split's order '1' or '0'
+  std::string right;           // batches: per row, batch by batch, '1' or '0'
 };
 
 /// Collective; every rank gets all scores. Rank 0 shows its progress under `title`.

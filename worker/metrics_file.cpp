@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "core/log.h"
 
 namespace metaloom {
 namespace {
@@ -38,19 +39,40 @@ MetricsFile::MetricsFile(std::filesystem::path path, std::int64_t step) : path_(
     replace_file(path_, step == 0 ? "" : kept_of(read_text(path_), step));
   }
   out_.open(path_, std::ios::app);
-  if (!out_) {
+  size_ = std::filesystem::file_size(path_, code);
+  if (!out_ || code) {
     throw Error(Fault::data, "cannot write the metrics", path_.string(),
                 "Check that the run's folder is writable.");
   }
 }
 
+MetricsFile::~MetricsFile() {
+  if (!waiting_.empty() && !write()) spdlog::error("{} lacks the last lines", path_.string());
+}
+
 void MetricsFile::append(const std::string& json) {
-  out_ << json << '\n';
-  out_.flush();
-  if (!out_) {
-    throw Error(Fault::temporary, "writing the metrics failed", path_.string(),
-                "Free some space and start the run again: it resumes from its last checkpoint.");
+  const bool refused_before = !waiting_.empty();
+  waiting_ += json + '\n';
+  if (!write() && !refused_before) {
+    spdlog::warn("{} cannot be written: lines wait until it can. Free some space.", path_.string());
   }
+}
+
+bool MetricsFile::write() {
+  out_ << waiting_;
+  out_.flush();
+  if (out_) {
+    size_ += waiting_.size();
+    waiting_.clear();
+    return true;
+  }
+  // Half a line must not stay: the next try begins where the last whole one ended.
+  out_.close();
+  out_.clear();
+  std::error_code ignored;
+  std::filesystem::resize_file(path_, size_, ignored);
+  out_.open(path_, std::ios::app);
+  return false;
 }
 
 }  // namespace metaloom

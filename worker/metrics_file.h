@@ -2,6 +2,7 @@
 // has one. Formats: docs/formats.md.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -14,13 +15,19 @@ class MetricsFile {
   /// write again: lines of later steps, that step's scores; and any line that is none of ours (a
   /// half-written last one). Step 0 starts the file afresh. Throws Error where it cannot be read.
   MetricsFile(std::filesystem::path path, std::int64_t step);
-  /// Appends one JSON object (text without line breaks) and flushes.
-  /// Throws Error{temporary} when the disk refuses.
+  ~MetricsFile();  // tries a last time to write what was refused; logs a failure
+  /// Appends one JSON object (text without line breaks). What the disk refuses for the moment is
+  /// kept and tried again with the next line: whether a full disk ends the run is for the
+  /// checkpoints to say.
   void append(const std::string& json);
 
  private:
+  bool write();
+
   std::filesystem::path path_;
   std::ofstream out_;
+  std::uintmax_t size_ = 0;  // of the lines in the file
+  std::string waiting_;      // lines to be written
 };
 
 }  // namespace metaloom

@@ -61,8 +61,11 @@ void Optimizer::step(const at::Tensor& gradient, const Phase& phase, std::int64_
     for (const std::string& vector : rule_->state()) {
       state.push_back(theta_.slice(state_.at(vector), name));
     }
-    rule_->update(theta_.slice(theta_.flat(), name), slice, state, rate * group.rate_scale,
-                  group.decay ? options_.weight_decay : 0.0, ++counts_[name]);
+    const GroupUpdate how{.rate = rate * group.rate_scale,
+                          .decay = group.decay.value_or(options_.weight_decay),
+                          .beta1 = group.beta1.value_or(options_.beta1),
+                          .count = ++counts_[name]};
+    rule_->update(theta_.slice(theta_.flat(), name), slice, state, how);
   }
 }
 

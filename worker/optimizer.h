@@ -33,6 +33,13 @@ struct OptimizerOptions {
 /// constant, linear decay to 0, or cosine decay to 0.
 double learning_rate(const OptimizerOptions& options, std::int64_t step, std::int64_t steps);
 
+/// What an update rule is told of one group of parameters.
+struct GroupUpdate {
+  double rate = 0, decay = 0;  // learning rate; decoupled weight decay
+  double beta1 = 0;            // Adam's first moment
+  std::int64_t count = 1;      // the how-manieth update of these parameters, from 1
+};
+
 class UpdateRule {
  public:
   static constexpr const char* kSeam = "optimizer";
@@ -40,9 +47,9 @@ class UpdateRule {
   virtual ~UpdateRule() = default;
   /// Names of its state vectors, each as long as the parameters.
   virtual std::vector<std::string> state() const = 0;
-  /// Updates `value` [n] in place. `count` is the how-manieth update of these parameters, from 1.
+  /// Updates `value` [n] in place.
   virtual void update(at::Tensor value, const at::Tensor& gradient, std::vector<at::Tensor>& state,
-                      double rate, double decay, std::int64_t count) const = 0;
+                      const GroupUpdate& how) const = 0;
 };
 
 /// An update rule with its state for the groups of one theta.

@@ -47,6 +47,10 @@ std::map<std::string, std::int64_t> Lineage::overlap(std::span<const std::int64_
   return out;
 }
 
+void Lineage::forget(const std::string& stage) {
+  std::erase_if(rows_, [&](const auto& entry) { return entry.first.starts_with(stage + "/"); });
+}
+
 std::vector<std::string> Lineage::entries_of(const std::string& dataset) const {
   std::vector<std::string> out;
   for (const auto& [name, rows] : rows_) {

@@ -30,6 +30,8 @@ class Lineage {
            std::span<const std::int64_t> rows);
   /// How many of `rows` stand in the training rows, by "stage/dataset"; zero counts left out.
   std::map<std::string, std::int64_t> overlap(std::span<const std::int64_t> rows) const;
+  /// Drops what `stage` trained on.
+  void forget(const std::string& stage);
   /// The "stage/dataset" entries of a dataset of this name.
   std::vector<std::string> entries_of(const std::string& dataset) const;
 

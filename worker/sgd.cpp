@@ -14,9 +14,9 @@ class Sgd final : public UpdateRule {
   std::vector<std::string> state() const override { return {"momentum"}; }
 
   void update(at::Tensor value, const at::Tensor& gradient, std::vector<at::Tensor>& state,
-              double rate, double decay, std::int64_t) const override {
-    if (decay > 0) value.mul_(1 - rate * decay);
-    value.add_(state[0].mul_(options_.momentum).add_(gradient), -rate);
+              const GroupUpdate& how) const override {
+    if (how.decay > 0) value.mul_(1 - how.rate * how.decay);
+    value.add_(state[0].mul_(options_.momentum).add_(gradient), -how.rate);
   }
 
  private:

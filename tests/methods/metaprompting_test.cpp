@@ -187,7 +187,7 @@ TEST(MetaPrompting, GroupsCoverThetaOnceAndThePhaseNamesThem) {
       names.push_back(group.name);
       covered.insert(covered.end(), group.parameters.begin(), group.parameters.end());
       for (const std::string& name : group.parameters)
-        EXPECT_EQ(group.decay, name.ends_with(".weight") && !name.ends_with("LayerNorm.weight"))
+        EXPECT_EQ(!group.decay, name.ends_with(".weight") && !name.ends_with("LayerNorm.weight"))
             << name;
     }
     std::sort(covered.begin(), covered.end());

@@ -83,6 +83,12 @@ TEST_F(TemplateTest, APairStandsInsideATemplateAndMayBeAbsent) {
   EXPECT_EQ(shown(batch, 1), "[CLS] w20 w21 w22 ? [MASK] , [SEP]");
 }
 
+TEST_F(TemplateTest, APairThatTheTemplateDoesNotShowIsRefused) {
+  const Template single("{text} [MASK]", vocabulary_, 16, true);
+  const Example pair{{three_, two_}, 0, 0};
+  EXPECT_ERROR(single.frame({&pair}, 1), Fault::usage, "rows are pairs", "{pair}");
+}
+
 TEST_F(TemplateTest, LongTextsAreCutFromTheRightTheLongerOneFirst) {
   const Template plain = Template::plain(vocabulary_, 10);  // room for 7
   const Example text{{ten_}, 0, 0}, long_text{{ten_, two_}, 0, 1}, long_pair{{two_, ten_}, 0, 2},

@@ -1,5 +1,9 @@
 """The same training on 1, 2 and 4 ranks (promise G9): bit for bit in ordered mode, to rounding otherwise."""
 
+import json
+import os
+import shutil
+import tomllib
 import unittest
 
 from tests.system.program import STAGES, SystemTest
@@ -18,6 +22,23 @@ class AnyWorld(SystemTest):
                     one = self.place.file("ordered1", stage, section)
                     self.assertEqual(one, self.place.file("ordered2", stage, section))
                     self.assertEqual(one, self.place.file("ordered4", stage, section))
+
+    def test_a_run_keeps_its_threads_on_any_number_of_ranks(self):
+        """Only the stage that went on did: on more ranks of one host the later ones summed with fewer threads."""
+        cores = len(os.sched_getaffinity(0))
+        if cores < 2:
+            self.skipTest("two layouts of ranks have the same threads on one core")
+        self.place.train("begun", 1, "comm.threads=0", "comm.ordered=true")
+        for stage in STAGES[1:]:
+            shutil.rmtree(self.place.folder / "begun" / stage)
+        whole = self.place.folder / "begun" / "config.toml"
+        self.assertEqual(cores, tomllib.loads(whole.read_text())["comm"]["threads"])
+        said = self.place.train("begun", 2, "comm.threads=0", "comm.ordered=true", "resume=must")
+        self.assertIn(f"{cores} threads a rank, as when the run began", said)
+        self.assertEqual(set(STAGES), set(tomllib.loads(whole.read_text())["stage"]))
+        for stage in STAGES:
+            provenance = json.loads((self.place.folder / "begun" / stage / "provenance.json").read_text())
+            self.assertEqual(cores, provenance["threads_per_rank"], stage)
 
     def compare_curves(self, precision, tolerance):
         for ranks in (1, 2, 4):

@@ -59,19 +59,22 @@ class Verbs(SystemTest):
         self.assertNotIn("loss", again)
 
     def test_a_run_is_repeated_from_its_configuration_wherever_it_lies(self):
-        """Could not be repeated: the stages of config.toml named the old folders as their `init`."""
+        """Could not be repeated: the stages of config.toml named the old folders as their `init`. Nor evaluated:
+        that asked the same folders for the model, of which a checkpoint has its own."""
         moved = self.run_folder.with_name("moved")
         self.run_folder.rename(moved)
         try:
             self.place.metaloom("train", moved / "config.toml", f"run={self.place.folder / 'again'}")
+            printed = self.place.metaloom("evaluate", moved / "3_metaprompting", f"model.weights={moved}", "comm.threads=1")
         finally:
             moved.rename(self.run_folder)
         for stage in STAGES:
             self.assertEqual(self.place.file("first", stage, "theta"), self.place.file("again", stage, "theta"), stage)
+        self.assertIn(f"{100 * self.final('3_metaprompting')[0]['value']:.2f} %", printed)
 
     def test_evaluate_scores_what_training_scored(self):
         for stage, datasets in (("1_muppet", 4), ("3_metaprompting", 1)):
-            printed = self.place.output("evaluate", self.run_folder / stage)
+            printed = self.place.output("evaluate", self.run_folder / stage, "comm.threads=1")
             scores = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
             self.assertEqual(datasets, len(scores), printed)
             for score, trained in zip(scores, self.final(stage), strict=True):

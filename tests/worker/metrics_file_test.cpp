@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "tests/core/scratch.h"
@@ -28,6 +30,34 @@ TEST(MetricsFile, KeepsOneCurveThroughAResume) {
             "{\"kind\":\"update\",\"step\":2}\n"
             "{\"kind\":\"evaluation\",\"step\":1}\n"
             "{\"kind\":\"update\",\"step\":3,\"again\":1}\n");
+}
+
+TEST(MetricsFile, LinesThatAFullDiskRefusesWaitForSpace) {
+  const SmallDisk disk("64k");
+  if (!disk.mounted()) GTEST_SKIP() << "needs the right to mount a tmpfs";
+  const auto path = disk.path() / "metrics.jsonl";
+  std::string expected;
+  const auto append = [&](MetricsFile& file, std::int64_t step) {
+    const std::string line = "{\"step\":" + std::to_string(step) + "}" + std::string(500, ' ');
+    file.append(line);
+    expected += line + '\n';
+  };
+  {
+    MetricsFile file(path, 0);
+    append(file, 1);
+    std::ofstream(disk.path() / "filler") << std::string(1 << 17, 'x');
+    for (std::int64_t step = 2; step < 20; ++step) append(file, step);
+    EXPECT_LT(read_text(path).size(), expected.size());
+    EXPECT_EQ(read_text(path), expected.substr(0, read_text(path).size()));
+    EXPECT_EQ(read_text(path).back(), '\n');
+    std::filesystem::remove(disk.path() / "filler");
+    append(file, 20);
+    EXPECT_EQ(read_text(path), expected);
+    std::ofstream(disk.path() / "filler") << std::string(1 << 17, 'x');
+    for (std::int64_t step = 21; step < 40; ++step) append(file, step);
+    std::filesystem::remove(disk.path() / "filler");
+  }
+  EXPECT_EQ(read_text(path), expected);
 }
 
 TEST(MetricsFile, DropsLinesThatAreNoneOfOurs) {

@@ -57,6 +57,27 @@ TEST(Optimizer, AdamWEqualsTorch) {
   expect_near(flat(theta), {0.694613427461, -1.679688316039, 0.202075984190}, 1e-10);
 }
 
+TEST(Optimizer, AGroupMayHaveItsOwnDecayAndFirstMoment) {
+  Params values;
+  values.set("a", numbers({1.0, -2.0}));
+  values.set("b", numbers({0.5}));
+  FlatParams theta(values, {{.name = "decayed", .parameters = {"a"}, .decay = 0.05, .beta1 = 0.9},
+                            {.name = "plain", .parameters = {"b"}}});
+  OptimizerOptions options = constant("adamw");
+  options.beta1 = 0.5;
+  options.beta2 = 0.99;
+  Optimizer optimizer(options, theta);
+  three_steps(optimizer);
+  // As in AdamWEqualsTorch; "plain" as a group of its own under the options.
+  const std::vector<double> both = flat(theta);
+  expect_near({both[0], both[1]}, {0.694613427461, -1.679688316039}, 1e-10);
+  FlatParams other = three_numbers();
+  Optimizer alone(options, other);
+  three_steps(alone);
+  EXPECT_EQ(both[2], flat(other)[2]);
+  EXPECT_NE(both[0], flat(other)[0]);
+}
+
 TEST(Optimizer, SgdEqualsTorch) {
   FlatParams theta = three_numbers();
   OptimizerOptions options = constant("sgd");
