@@ -6,7 +6,6 @@ SHELL := /bin/bash
 CUDA ?= ON
 PYTHON ?= python3
 BUILD := build
-PROGRAM := $(BUILD)/metaloom
 VENV := .venv/bin/python
 CMAKE_OPTIONS := -DMETALOOM_CUDA=$(CUDA) -DMETALOOM_WERROR=$(if $(filter true,$(CI)),ON,OFF)
 export CUDA PYTHON
@@ -62,8 +61,7 @@ quickstart: build  ## three chained stages on real data over two MPI ranks, endi
 bench: build  ## our speed against PyTorch's on the same work
 	$(ROOT_NOTE)
 	@cmake --build $(BUILD) --target bench
-	@test -f .cache/models/minilm-mlm.h5 || $(PROGRAM) import minilm-mlm out=.cache/models/minilm-mlm.h5
-	@$(PROGRAM) data data/quickstart.toml out=.cache/quickstart
+	@tools/prepare.sh
 	@$(VENV) -m bench.run --build $(BUILD)
 
 lint: setup  ## clang-format and clang-tidy on the whole tree

@@ -4,6 +4,8 @@
 #   metaloom-bundle/metaloom VERB ...                                 on one rank, or under srun --mpi=pmix
 #   metaloom-bundle/mpirun -np 2 metaloom-bundle/metaloom train ...   several ranks on this node
 set -euo pipefail
+shopt -s nullglob          # PMIx, say, is not installed everywhere
+PATH=$PATH:/usr/sbin:/sbin # for ldconfig: users do not have them on Debian
 cd "$(dirname "$0")/.."
 build=$(realpath "${1:-build}")
 bundle=$build/metaloom-bundle
@@ -11,7 +13,9 @@ bundle=$build/metaloom-bundle
 rm -rf "$bundle"
 mkdir -p "$bundle/lib"
 cmake --install "$build" --prefix "$bundle" >/dev/null
-cp -r tools configs slurm "$bundle/"
+cp -r tools configs slurm data requirements.lock "$bundle/"
+mkdir "$bundle/docs"
+cp docs/data.md "$bundle/docs/" # who made the carried sets, and under which licence
 find "$bundle" -name __pycache__ -prune -exec rm -rf {} +
 
 # Open MPI finds plug-ins and messages below OPAL_PREFIX, laid out as it was configured.
@@ -39,14 +43,30 @@ if [ -n "$pmix" ]; then
   [ ! -d "$pmix/lib/pmix" ] || cp -rL "$pmix/lib/pmix/." "$bundle/pmix/lib/pmix/"
 fi
 
-# Everything that all of these load (asked of the program that still knows where torch is), but for torch's (found on the node) and the C library (tied to its kernel's loader).
+# Everything that all of these load (asked of the program that still knows where torch is), but for torch's (found on the
+# node) and the C library (tied to its kernel's loader).
 ours=("$build/metaloom" "$bundle/bin/orte"* "$bundle/${plugins#"$prefix"/}"/*.so "$bundle"/pmix/lib/pmix/*.so)
 c_library='^(ld-linux.*|lib(c|m|dl|rt|pthread|util|resolv|anl|nsl|mvec))\.so'
-ldd "${ours[@]}" 2>/dev/null | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u | while read -r library; do
-  case $library in
-    */site-packages/* | */torch/lib/*) ;;
-    *) [[ $(basename "$library") =~ $c_library ]] || cp -L "$library" "$bundle/lib/" ;;
-  esac
+mapfile -t libraries < <(ldd "${ours[@]}" | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u |
+  grep -v -e /site-packages/ -e /torch/lib/)
+packed=()
+for library in "${libraries[@]}"; do
+  [[ $(basename "$library") =~ $c_library ]] || packed+=("$library")
+done
+cp -L "${packed[@]}" "$bundle/lib/"
+
+# Their licences ask to go with them, as do those of the headers that are part of the program.
+mkdir "$bundle/licences"
+cp LICENSE "$bundle/licences/metaloom"
+[ ! -d /usr/share/common-licenses ] || cp -rL /usr/share/common-licenses "$bundle/licences/" # Debian's files refer to them
+for file in "${packed[@]}" "$plugins"/mca_pml_ob1.so "$messages"/help-mpi-api.txt "$(where bindir)/orterun" \
+  /usr/include/nlohmann/json.hpp /usr/include/toml++/toml.h; do
+  real=$(realpath -m "$file") # a package names the file itself, with or without the /usr that /lib is a link into
+  packages=$(dpkg -S "$real" "${real#/usr}" 2>/dev/null | cut -d: -f1 | sort -u) || true
+  [ -n "$packages" ] || echo "bundle: no Debian package has $file, so its licence is not packed" >&2
+  for package in $packages; do
+    cp -L "/usr/share/doc/$package/copyright" "$bundle/licences/$package"
+  done
 done
 
 # Sourced by both front doors: where torch is, and where everything in here is.

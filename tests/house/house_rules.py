@@ -36,8 +36,8 @@ PRIVATE_HEADERS = {
     "core/config_content.h": r"core/config\w*\.cpp",
 }
 EVERYWHERE = re.compile(r"(ATen|c10|spdlog|fmt)/.*|torch/csrc/autograd/.*|torch/library\.h")
-# Of the C library and the kernel; everything else in angle brackets has to be an owner's or standard C++.
-SYSTEM = re.compile(r"(sys|netinet|arpa|linux|bits)/\w+\.h|\w+\.h")
+# Of the C library and POSIX, as far as they are used; everything else in angle brackets has to be an owner's or standard C++.
+SYSTEM = re.compile(r"(fcntl|limits|malloc|poll|sched|stdlib|time|unistd|sys/(mman|mount|resource|stat|syscall|wait))\.h")
 CUDA = re.compile(r"cuda\w*\.h|cublas\w*\.h")
 
 MAX_FILE_LINES = 300

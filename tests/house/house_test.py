@@ -29,6 +29,8 @@ BAD = [
     ("models/a.cpp", "#include <torch/torch.h>\n", "<torch/torch.h> belongs to"),
     ("models/a.cpp", "#include <cuda_runtime_api.h>\n", "only they know that there are devices"),
     ("models/a.cpp", "#include <boost/format.hpp>\n", "has no owner"),
+    ("core/a.cpp", "#include <zlib.h>\n", "<zlib.h> has no owner"),
+    ("core/a.cpp", "#include <sys/zlib.h>\n", "has no owner"),
     ("core/a.cpp", "#include <gtest/gtest.h>\n", "<gtest/gtest.h> belongs to"),
     ("core/a.cpp", "// line\n" * 301, "301 lines, over 300"),
     ("core/a.cpp", "void f(int x) {\n" + "  g();\n" * 60 + "}\n", "a function of 62 lines"),

@@ -99,9 +99,17 @@ class SystemTest(unittest.TestCase):
 
 
 def ranks_of(mpirun):
-    """Process ids of the ranks that this mpirun started."""
+    """Process ids of the ranks that this mpirun started; none of those that have ended, whether or not it has noticed."""
     children = pathlib.Path(f"/proc/{mpirun.pid}/task/{mpirun.pid}/children")
     try:
-        return [int(pid) for pid in children.read_text().split()]
+        return [int(pid) for pid in children.read_text().split() if not ended(pid)]
     except OSError:
         return []
+
+
+def ended(pid):
+    """A signal can still be sent to a process that has ended and waits for its parent to ask how."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True

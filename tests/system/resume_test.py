@@ -1,5 +1,6 @@
 """Killed with -9 at random moments and started again, a run ends with the weights of an undisturbed one, bit for bit."""
 
+import contextlib
 import os
 import random
 import signal
@@ -30,15 +31,22 @@ class Resume(SystemTest):
     def disturb(self, run, ranks, moment, signalled, stop):
         """Starts the run, waits until `moment()`, sends `stop` to the ranks that `signalled` picks.
 
-        Returns the exit code, None if the run had ended before.
+        Returns the exit code, None if no rank was there any more.
         """
         process = self.place.start(ranks, self.place.chain(run, *SETTINGS))
         deadline = time.monotonic() + 120
         while process.poll() is None and not moment() and time.monotonic() < deadline:
             time.sleep(0.005)
-        hit = process.poll() is None
-        for pid in signalled(ranks_of(process)):
-            os.kill(pid, stop)
+        # At its start mpirun has no ranks yet: whoever aims at that moment waits for them. At its end it has none left.
+        pids = ranks_of(process)
+        while not pids and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+            pids = ranks_of(process)
+        hit = False
+        for pid in signalled(pids):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, stop)
+                hit = True
         try:
             output, _ = process.communicate(timeout=120)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,5 @@
-"""What a second call of tools/quickstart.sh leaves alone, and what makes it import again; a script notes the calls."""
+"""What a second call of tools/quickstart.sh and its tools/prepare.sh leaves alone, and what makes it import again; a
+script notes the calls."""
 
 import os
 import shutil
@@ -20,7 +21,8 @@ class Quickstart(ScratchTest):
         super().setUp()
         for name in PARTS:
             os.utime(self.write(name, ""), (1e9, 1e9))
-        shutil.copy(ROOT / "tools" / "quickstart.sh", self.folder / "tools")
+        for name in ("quickstart.sh", "prepare.sh"):
+            shutil.copy(ROOT / "tools" / name, self.folder / "tools")
         for name in ("build/metaloom", "bin/mpirun"):
             self.write(name, NOTES_CALLS).chmod(0o755)
 

@@ -65,9 +65,6 @@ class Run:
     def name(self):
         return self.folder.name
 
-    def stage(self, name):
-        return next((stage for stage in self.stages if stage.name == name), None)
-
 
 def number(value):
     """A number of a metrics line; NaN where it was not finite (JSON has no word for it)."""
