@@ -1,6 +1,6 @@
 // Checkpoints of a run: folders step_00000120/ with one HDF5 image per section and a manifest
 // of sizes and digests; `latest` is a symbolic link moved only after everything is durable
-// (reliability.md, "Checkpoint protocol"; docs/formats.md). Independent of the number of ranks:
+// (docs/formats.md). Independent of the number of ranks:
 // rank 0 writes. Images are built by the caller's thread and written by a background thread.
 #pragma once
 
@@ -57,6 +57,9 @@ class CheckpointFolder {
                    std::string config_digest);
   ~CheckpointFolder();  // waits for the write under way; a failure there is logged
 
+  /// From here on no earlier start of the program saves here any more: it finds out at its next
+  /// save, which throws Error{usage}.
+  void claim();
   /// Builds images now, writes them in the background; waits for the previous save first and
   /// throws its error. `shared` sections (a frozen model) are written once, by content digest,
   /// to shared/<digest>.h5 and referred to; under its name it may not change while this object
@@ -79,6 +82,7 @@ class CheckpointFolder {
              const std::map<std::filesystem::path, Image>& files);
   void commit(const std::filesystem::path& temporary, const std::filesystem::path& step);
   void clear_leftovers();
+  void check_claim() const;
   void quarantine(const std::filesystem::path& step, const std::string& why);
   void rotate();
 
@@ -86,6 +90,7 @@ class CheckpointFolder {
   CheckpointOptions options_;
   std::string config_digest_;
   std::string attempt_;
+  bool claimed_ = false;
   SharedFiles shared_;
   std::future<void> writing_;
 };

@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kReplaced = ".replaced-";  // was one until its successor has its name
 constexpr const char* kLatest = "latest";
+constexpr const char* kAttempt = "attempt";  // which start of the program may save
 
 // Differs between any two starts of the program, on any host.
 std::string new_attempt() {
@@ -59,6 +60,19 @@ CheckpointFolder::~CheckpointFolder() {
   } catch (const std::exception& error) {
     spdlog::error("the last checkpoint was not written: {}", error.what());
   }
+}
+
+void CheckpointFolder::claim() {
+  make_folder(folder_);
+  replace_file(folder_ / kAttempt, attempt_ + '\n');
+  claimed_ = true;
+}
+
+void CheckpointFolder::check_claim() const {
+  const fs::path file = folder_ / kAttempt;
+  if (!claimed_ || (fs::exists(file) && read_text(file) == attempt_ + '\n')) return;
+  throw Error(Fault::usage, "another start of this run has taken over", file.string(),
+              "Let that one go on; this one saves nothing any more.");
 }
 
 void CheckpointFolder::save(std::int64_t step, const std::map<std::string, Archive>& sections,
@@ -103,6 +117,7 @@ void CheckpointFolder::write(std::int64_t step, const std::string& manifest,
     }
     write_file(temporary / "manifest.json", std::as_bytes(std::span(manifest)));
     fsync_folder(temporary);
+    check_claim();
     commit(temporary, final);
   } catch (const Error&) {
     std::error_code ignored;

@@ -25,9 +25,9 @@ enum class Reduce { sum, min, max };
 struct CommOptions {
   std::string backend = "auto";  // auto: nccl where every rank has a GPU, else mpi, else local
   double deadline = 600;         // seconds that any wait, and any section, may last
-  bool ordered = false;          // sum packs in their order: bitwise equal at any world size
-  std::int64_t threads = 0;      // per rank; 0: cores of the node / ranks on it
-  bool gpus = true;              // no key: whether anything of the run may compute on a GPU
+  bool ordered = false;      // sum packs in their order: on CPUs bitwise equal at any world size
+  std::int64_t threads = 0;  // per rank; 0: cores of the node / ranks on it
+  bool gpus = true;          // no key: whether anything of the run may compute on a GPU
   void fields(Fields& f);
 };
 

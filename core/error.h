@@ -1,5 +1,5 @@
 // The one exception type. An Error carries what happened, where, and what to do about it;
-// its kind decides the exit code of the process (docs/reliability.md). Only main catches it.
+// its kind decides the exit code of the process. Only main catches it.
 #pragma once
 
 #include <stdexcept>

@@ -60,7 +60,7 @@ void clear_folder(const fs::path& folder) {
 /// Refuses to continue a run that is not there, or with settings that would make it another one.
 void check_same_run(const Table& resolved, const StageConfig& config) {
   const fs::path& folder = config.folder;
-  if (config.run.resume == "must" && !fs::exists(folder / "checkpoints")) {
+  if (config.run.resume == "must" && !fs::exists(folder / "checkpoints" / "latest")) {
     throw Error(Fault::no_checkpoint, "there is no usable checkpoint", folder.string(),
                 "Start the run with resume=auto, or check the folder.");
   }
@@ -168,6 +168,7 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int
   if (writes) {
     folder.emplace(config.folder / "checkpoints", config.checkpoint,
                    hex(digest(texts.at("config"))));
+    folder->claim();
   }
   CheckpointFolder* own_folder = folder ? &*folder : nullptr;
   std::map<std::string, Archive> shared;

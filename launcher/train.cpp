@@ -61,7 +61,7 @@ std::int64_t threads_of_run(Communicator& comm, const StageConfig& any) {
 void demand_first_stage_only(Communicator& comm, std::vector<StageConfig>& stages) {
   bool found = false;
   for (StageConfig& stage : stages) {
-    const bool begun = std::filesystem::exists(stage.folder / "checkpoints") ||
+    const bool begun = std::filesystem::exists(stage.folder / "checkpoints" / "latest") ||
                        std::filesystem::exists(stage.folder / "result.json");
     if (as_rank_0_says(comm, begun ? "begun" : "") == "begun") {
       found = true;

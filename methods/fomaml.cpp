@@ -1,4 +1,4 @@
-// First-order MAML (Finn et al. 2017; methods.md 5.1): the query gradient at the adapted phi is
+// First-order MAML (Finn et al. 2017, section 5.2): the query gradient at the adapted phi is
 // taken for the gradient at theta, every Hessian dropped. Not exact; one gradient per inner step.
 #include <ATen/ATen.h>
 

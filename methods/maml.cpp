@@ -1,4 +1,4 @@
-// MAML, exact (Finn et al. 2017), by the adjoint recursion of methods.md 5.3:
+// MAML, exact (Finn et al. 2017), by the adjoint recursion:
 //   lambda_K = grad L_Q(phi_K),   lambda_t = lambda_{t+1} - H_t (alpha * lambda_{t+1}).
 // phi_0..phi_K are kept. A Hessian-vector product is a backward pass through the graph of the
 // support gradient: the last steps keep theirs as far as memory is granted, the others make it

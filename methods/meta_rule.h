@@ -1,8 +1,8 @@
-// Seam: how an outer gradient comes out of an inner loop (methods.md 5). T tasks are treated at
-// once: fast weights phi are [T, ...], losses are [T]; as tasks share no fast weight, one backward
-// of the summed losses gives every task's own gradient, and one Hessian-vector product all T.
-// Laws (tests/methods/meta_rule_laws_test.cpp): an exact rule equals finite differences in fp64
-// and the unrolled inner loop; the first-order rule must fail the same comparison.
+// Seam: how an outer gradient comes out of an inner loop. T tasks are treated at once: fast weights
+// phi are [T, ...], losses are [T]; as tasks share no fast weight, one backward of the summed
+// losses gives every task's own gradient, and one Hessian-vector product all T. Laws
+// (tests/methods/meta_rule_laws_test.cpp): an exact rule equals finite differences in fp64 and the
+// unrolled inner loop; the first-order rule must fail the same comparison.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,4 +1,4 @@
-// MetaPrompting (Hou et al. 2022, arXiv 2209.11486; methods.md 2): a soft prompt, and on request
+// MetaPrompting (Hou et al. 2022, arXiv 2209.11486): a soft prompt, and on request
 // the whole model, meta-learned over few-shot episodes by a meta-gradient rule. Classes are told by
 // the words of their names at [MASK]. What differs from the release: the soft tokens are free
 // vectors (no LSTM before them), one inner run per episode, no dropout.

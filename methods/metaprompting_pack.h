@@ -1,5 +1,5 @@
 // T episodes framed as cloze questions, and their losses at given fast weights: what metaprompting
-// hands to a meta-gradient rule (methods.md 2.1). Built once per pack; a pure function of phi.
+// hands to a meta-gradient rule. Built once per pack; a pure function of phi.
 // Legend: T tasks, S support and Q query rows of a task, R = T * S or T * Q, N ways, P soft tokens,
 // U vocabulary rows in use, D width.
 #pragma once

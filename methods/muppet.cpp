@@ -1,4 +1,4 @@
-// MUPPET, massive multi-task pre-finetuning (Aghajanyan et al. 2021; methods.md 1): every slot of
+// MUPPET, massive multi-task pre-finetuning (Aghajanyan et al. 2021): every slot of
 // an update is a batch of one dataset; its loss is the mean over rows of cross-entropy / log n, so
 // that a uniform guess costs 1 in every family; slots weigh the same. One head per classification
 // dataset, one for all multiple-choice datasets together.
@@ -201,7 +201,8 @@ at::Tensor Muppet::log_probabilities(const Params& theta, const Task& task, cons
   return nothing_QN.index_put({index(row), index(column)}, logits_RN.squeeze(1)).log_softmax(1);
 }
 
-/// The slot's loss: the mean over rows of cross-entropy / log n (methods.md 1.2).
+/// The slot's loss: the mean over rows of cross-entropy / log n (Aghajanyan et al. 2021, loss
+/// scaling).
 at::Tensor Muppet::loss(const at::Tensor& scores_QN, const Task& task) const {
   const at::Tensor label_Q = labels_of(task.query, scores_QN.device());
   const at::Tensor cost_Q = -scores_QN.gather(1, label_Q.unsqueeze(1)).squeeze(1);

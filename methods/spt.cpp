@@ -1,4 +1,4 @@
-// SPT, Selective Prompt Tuning (Zhu & Tan 2023, arXiv 2310.20127; methods.md 4): the backbone and
+// SPT, Selective Prompt Tuning (Zhu & Tan 2023, arXiv 2310.20127): the backbone and
 // its MLM head are frozen; prompt generators at every layer are trained together with gates that
 // say which of them matter; the layers with the largest gates are retrained alone. Choices where
 // the paper is not recovered, all of them options or told here:

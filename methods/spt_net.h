@@ -1,4 +1,4 @@
-// The two nets of SPT as pure functions of theta (methods.md 4.3, 4.4): the hyper-network with a
+// The two nets of SPT as pure functions of theta (Zhu & Tan 2023): the hyper-network with a
 // gated generator at every layer, and the final net with the found layers only. Backbone and MLM
 // head are frozen in both.
 // Legend: R rows, D width, N gates, C classes.

@@ -1,4 +1,4 @@
-// SPT's options and the course of its run (methods.md 4.4): updates 0..S-1 search, by turns for the
+// SPT's options and the course of its run (Zhu & Tan 2023): updates 0..S-1 search, by turns for the
 // generators on one half of the data and for the gates on the other; the rest retrains what was
 // found on all of it. Which layers were found is a pure function of theta.
 #pragma once

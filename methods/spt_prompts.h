@@ -1,4 +1,4 @@
-// What SPT puts before the text (Zhu & Tan 2023; methods.md 4.2, 4.3): generated prompt rows at the
+// What SPT puts before the text (Zhu & Tan 2023): generated prompt rows at the
 // inputs of layers, mixed with the rows that come from below, and the gates that say how much.
 // Legend: R rows, L positions, P prompt rows, D width, N layers of the backbone.
 #pragma once

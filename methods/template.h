@@ -1,7 +1,7 @@
 // Turns examples into what the model sees: `[CLS] text [SEP] (pair [SEP])`, or a template with
 // soft tokens and a [MASK]. Template words are separated by single spaces: "{text}" (and
 // "{pair}") is replaced by the row's word pieces, "<soft:8>" by 8 soft tokens, "[MASK]" stands
-// for itself, everything else is looked up in the vocabulary (methods.md 2.2).
+// for itself, everything else is looked up in the vocabulary.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
 // From [MASK] states to class scores: the logit of a class is the mean of the MLM logits of its
-// label words' first pieces (methods.md 2.2). Only those vocabulary rows are ever computed.
+// label words' first pieces. Only those vocabulary rows are ever computed.
 #pragma once
 
 #include <ATen/core/Tensor.h>

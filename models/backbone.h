@@ -93,8 +93,8 @@ class Backbone {
   virtual std::string word_bias() const = 0;
   /// One forward of `rows` rows of `length` positions (prompt rows counted) through the layers from
   /// first_layer on, and of the MLM head on `head_rows` states for `head_ids` vocabulary ids:
-  /// 24 d^2 + 4 L d FLOPs per token and layer, where inner = 4 d (docs/performance.md). The peak is
-  /// what a backward pass over these layers keeps, in fp32 (attention fused).
+  /// 24 d^2 + 4 L d FLOPs per token and layer, where inner = 4 d. The peak is what a backward pass
+  /// over these layers keeps, in fp32 (attention fused).
   virtual Cost forward_cost(std::int64_t rows, std::int64_t length, std::int64_t first_layer,
                             std::int64_t head_rows, std::int64_t head_ids) const = 0;
 };

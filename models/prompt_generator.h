@@ -1,4 +1,4 @@
-// Prompt generators (Zhu & Zhou 2023, LPT; methods.md 4.2): the bottleneck
+// Prompt generators (Zhu & Zhou 2023, LPT): the bottleneck
 //   p = W_up relu(W_down pool(h) + b_down) + b_up
 // that makes P prompt rows out of a text's hidden states. Pooling is linear and comes first: it
 // commutes with W_down, so that P rows are projected instead of L. Matrices are dense, or sums of
@@ -26,7 +26,7 @@ struct GeneratorShape {
   void check() const;
   /// Name, after the generator's prefix, -> shape.
   std::map<std::string, std::vector<std::int64_t>> shapes() const;
-  /// Numbers held (the table of methods.md 4.2).
+  /// Numbers held.
   std::int64_t numel() const;
   /// Fresh parameters under `prefix`, in the dtype and on the device of `like`. Dense: N(0, 1/3I)
   /// of I inputs, the spread of torch's Linear; PHM: N(0, 0.05^2) as in IDPG. Biases are zero.

@@ -1,4 +1,4 @@
-// Few-shot episodes: N classes of a split, K support and Q query rows of each (methods.md 2.3).
+// Few-shot episodes: N classes of a split, K support and Q query rows of each.
 // Classes and rows are drawn anew for every episode, both without replacement inside it. An episode
 // is a function of (seed, split, half, pass, index) alone. Rows of support and query are grouped by
 // class, in the order in which classes were drawn; that order numbers the local labels.

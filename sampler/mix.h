@@ -1,8 +1,7 @@
 // The datasets of a run and the plan of its updates. An update has S slots (tasks); slots are cut
 // into packs, independently of the number of ranks; ranks share packs out.
 // Everything here is a pure function of (seed, step): any rank computes the same plan.
-// Sampling follows methods.md 1.3: all batches of all datasets are shuffled once per pass, so
-// datasets appear in natural proportion.
+// All batches of all datasets are shuffled once per pass, so datasets appear in natural proportion.
 // The mix owns the token stores that tasks point into. It may be shared by threads.
 #pragma once
 

@@ -12,8 +12,9 @@ namespace metaloom {
 enum class Split { train, validation, test };
 const char* name_of(Split split);
 
-/// Which half of the training rows, of the per-pass halving that bi-level methods need
-/// (methods.md 4.4). Families without halves treat `first` and `second` as disjoint streams.
+/// Which half of the training rows, of the per-pass halving that bi-level methods need (SPT trains
+/// weights on one and gates on the other). Families without halves treat `first` and `second` as
+/// disjoint streams.
 enum class Half { all, first, second };
 
 /// One labelled row. Segments hold word-piece ids without special tokens:

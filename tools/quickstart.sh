@@ -8,8 +8,13 @@ run=runs/quickstart
 say() { echo "quickstart: $*"; }
 
 tools/prepare.sh
+device=auto
+if command -v nvidia-smi >/dev/null && [ "$(.venv/bin/python -c 'import torch; print(torch.cuda.device_count())')" = 1 ]; then
+  say "two ranks cannot share the one GPU here: they compute on the CPU"
+  device=cpu
+fi
 say "training three stages over two ranks; progress and results follow, everything is kept in $run"
 # Two ranks share the cores as the program sees fit; bound to one core each, more threads would not help them.
-mpirun -np 2 --oversubscribe --bind-to none $program train configs/quickstart.toml run=$run
+mpirun -np 2 --oversubscribe --bind-to none $program train configs/quickstart.toml run=$run model.device=$device
 $program report $run
 say "the report is $run/report.html"

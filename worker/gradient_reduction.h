@@ -1,6 +1,6 @@
 // Collects one update's outer gradients and reduces them over the ranks. Default: packs are summed
 // where they are computed, then all-reduced. Ordered: packs are kept apart and summed in the
-// order of their index, so that the sum is the same bit for bit at any world size (G9).
+// order of their index, so that the sum is the same bit for bit at any world size.
 #pragma once
 
 #include <ATen/core/Tensor.h>

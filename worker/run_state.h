@@ -22,7 +22,8 @@ struct RunProgress {
 };
 
 /// Text digests of everything a model was trained on, stage after stage: lets a later stage see
-/// whether its evaluation texts were trained on (methods.md; the rule of overlap-free results).
+/// whether its evaluation texts were trained on (a few-shot result must not rest on its own test
+/// texts).
 class Lineage {
  public:
   /// `rows`: the digests of a dataset's training rows, added to those known by that name.

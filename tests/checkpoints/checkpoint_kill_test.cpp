@@ -1,4 +1,4 @@
-// Promise G1, the part of it that is kept here: kill -9 at any instant of a save loses no
+// Kill -9 at any instant of a save loses no
 // checkpoint that was finished, and the next start needs no hands. The process that is killed is
 // this program once more, running SavesForEver.
 #include <fcntl.h>

@@ -44,6 +44,22 @@ TEST(CheckpointFolder, ADamagedSharedFileCondemnsNoStepWhereTheRunHoldsItsConten
   }
 }
 
+TEST(CheckpointFolder, ASupersededAttemptNeverCommits) {
+  const Scratch scratch;
+  CheckpointFolder old(scratch.path(), {}, "c");
+  old.claim();
+  save(old, 1);
+  CheckpointFolder next(scratch.path(), {}, "c");
+  next.claim();
+  EXPECT_EQ(next.newest()->step(), 1);
+  old.save(2, sections_at(2), frozen_model());
+  EXPECT_ERROR(old.finish(), Fault::usage, "taken over", "attempt");
+  EXPECT_EQ(names(scratch.path()), (Names{"attempt", "latest", "shared", "step_00000001"}));
+  save(next, 2);
+  EXPECT_EQ(next.newest()->step(), 2);
+  EXPECT_TRUE(is_whole(*next.newest()));
+}
+
 TEST(CheckpointFolder, ARunGoesOnWithTheModelItBeganWithOrNotAtAll) {
   const Scratch scratch;
   save(*std::make_unique<CheckpointFolder>(scratch.path(), CheckpointOptions{}, "c"), 1);

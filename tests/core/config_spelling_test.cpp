@@ -1,4 +1,4 @@
-// Promise G10: every key mutated by one letter is refused, and the right one is offered.
+// Every key mutated by one letter is refused, and the right one is offered.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 

@@ -1,4 +1,4 @@
-// spt: the invariants of methods.md 4.3 and 4.4, its phases, and that the final net is only as big
+// spt: its invariants, its phases, and that the final net is only as big
 // as it says.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

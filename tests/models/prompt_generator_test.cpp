@@ -1,4 +1,4 @@
-// Prompt generators: the parameter counts of methods.md 4.2, Kronecker products by hand, pooling as
+// Prompt generators: the papers' parameter counts, Kronecker products by hand, pooling as
 // torch's AdaptiveAvgPool1d, padding without effect.
 #include "models/prompt_generator.h"
 

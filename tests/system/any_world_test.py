@@ -1,4 +1,4 @@
-"""The same training on 1, 2 and 4 ranks (promise G9): bit for bit in ordered mode, to rounding otherwise."""
+"""The same training on 1, 2 and 4 ranks: bit for bit in ordered mode, to rounding otherwise."""
 
 import json
 import os

@@ -13,7 +13,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("METALOOM_PROGRAM", ROOT / "build" / "metaloom"))
 STAGES = ("1_muppet", "2_mlm", "3_metaprompting", "4_spt")
 ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-               "OMPI_MCA_mpi_yield_when_idle": "1", "METALOOM_PYTHON": sys.executable}
+               "OMPI_MCA_mpi_yield_when_idle": "1", "METALOOM_PYTHON": sys.executable,
+               "CUDA_VISIBLE_DEVICES": ""}  # more ranks than most machines have GPUs
 
 
 def missing():
