@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "comm/gpus.h"
 #include "comm/world.h"
 #include "core/digest.h"
@@ -112,7 +114,7 @@ void check_fits(const Communicator& comm, const Assembly& stage, double peak_byt
 /// update's tasks and all evaluation tasks.
 void check_tasks(const Communicator& comm, const Assembly& stage) {
   const Mix& mix = *stage.mix;
-  for (std::int64_t step : {std::int64_t{0}, stage.config.run.steps - 1}) {
+  for (std::int64_t step : std::set<std::int64_t>{0, stage.config.run.steps - 1}) {
     const auto packs = mix.plan(stage.method->draw_index(step), stage.method->phase(step).half);
     Cost largest;
     for (const Cost& cost : costs_of(*stage.method, mix, packs)) largest += cost;

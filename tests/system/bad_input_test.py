@@ -235,6 +235,28 @@ class BadInput(SystemTest):
         self.check(DATA, ("there is no checkpoint here",),
                    *self.train("method.name=muppet", 'data.datasets=["moods"]', f"init={self.folder / 'never'}"))
 
+    def test_a_checkpoint_of_another_model(self):
+        """Another mix, whose heads the checkpoint has not; and a frozen model that is no longer what it was."""
+        one, other, frozen = (self.folder / name for name in ("one", "other", "frozen"))
+        self.place.metaloom(*self.train("method.name=muppet", 'data.datasets=["moods"]', f"run={one}"))
+        shutil.copytree(one / "checkpoints", other / "checkpoints", symlinks=True)
+        self.check(DATA, ("no parameter head.subjects", "start a new run folder"),
+                   *self.train("method.name=muppet", 'data.datasets=["subjects"]', f"run={other}"))
+        model = self.copied_model("moving", lambda file: None)
+        self.place.metaloom(*self.train(*EPISODES, f"run={frozen}", model=model))
+        (frozen / "result.json").unlink()
+        with h5py.File(model, "r+") as file:
+            file["parameters/embeddings.LayerNorm.bias"][...] += 1
+        self.check(USAGE, ("model is not the one it began with",), *self.train(*EPISODES, f"run={frozen}", model=model))
+
+    def test_more_ranks_than_packs(self):
+        """They are told of and wait: a chain needs as many ranks as its widest stage can use."""
+        words = self.train("method.name=muppet", 'data.datasets=["moods"]', "data.slots=2", f"run={self.folder / 'idle'}")
+        process = self.place.start(4, words)
+        output, _ = process.communicate(timeout=300)
+        self.assertEqual(0, process.returncode, output)
+        self.assertEqual(1, output.count("2 packs an update for 4 ranks: 2 will wait for the others. Raise data.slots"), output)
+
     def test_texts_that_were_trained_on_are_refused(self):
         for verb in ("train", "plan"):
             self.check(DATA, ("trained on", "allow_overlap"), verb, "tests/system/chain.toml",
