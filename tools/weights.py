@@ -4,27 +4,15 @@ Names inside metaloom are Hugging Face's own without the prefix `bert.`; the dec
 and therefore not stored.
 """
 
-import json
 import os
 import pathlib
 
 from tools.failure import Failure, did_you_mean, known_list, system_errors
+from tools.text_files import read_json_file
 
 UNTIED = "cls.predictions.decoder.weight"
 HEAD = "cls.predictions."
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
-
-
-def read_json_file(path):
-    with system_errors(path), open(path, encoding="utf-8") as file:
-        try:
-            return json.load(file)
-        except UnicodeDecodeError:
-            raise Failure("not UTF-8 text", path, "Fetch the file again") from None
-        except json.JSONDecodeError as error:
-            raise Failure(f"not JSON: {error.msg}", f"{path}, line {error.lineno}", "Fetch the file again") from None
-        except (ValueError, RecursionError) as error:  # an endless number, endless nesting
-            raise Failure(f"not JSON: {error}", path, "Fetch the file again") from None
 
 
 def read_config(folder):

@@ -36,7 +36,7 @@ DATA = {
     "bad JSON": (TRAIN, lines(b'{"text": "oh'), None, ["not JSON", "bad.jsonl, line 3"]),
     "no object": (TRAIN, lines(b"[1, 2]"), None, ["a JSON list, not an object", "line 3"]),
     "deep JSON": (TRAIN, lines(b"[" * 100_000), None, ["not JSON", "line 3"]),
-    "huge number": (TRAIN, lines(b'{"text": "x", "label": ' + b"9" * 5000 + b"}"), None, ["not JSON", "line 3"]),
+    "huge number": (TRAIN, lines(b'{"text": "x", "label": ' + b"9" * 5000 + b"}"), None, ["the label is inf", "line 3"]),
     "not UTF-8": (TRAIN, lines(b'{"text": "caf\xe9", "label": "calm"}'), None, ["not UTF-8", "0xe9", "line 3", "iconv"]),
     "half a surrogate": (TRAIN, lines(b'{"text": "\\ud800", "label": "calm"}'), None, ["surrogate", "line 3"]),
     "a missing column": (TRAIN, lines(b'{"sentence": "x", "label": "calm"}'), None,
@@ -128,9 +128,9 @@ class ErrorsTest(StoreScratch):
         self.write("train.csv", 'text,label\n"fine","calm"\n"broken,"calm"\n')
         self.write("short.csv", "text,label\nfine,calm\nfine\n")
         self.write("train.jsonl.gz", gzip.compress(b'{"text": "fine", "label": "calm"}\n' * 1000)[:60])
-        self.write("plain.jsonl.gz", b'{"text": "fine", "label": "calm"}\n')
+        self.write("damaged.jsonl.gz", b"\x1f\x8c\x08\x00broken")
         for name, parts in {"train.csv": ["bad CSV", "line 3"], "short.csv": ["1 fields, the header has 2", "line 3"],
-                            "train.jsonl.gz": ["truncated or damaged"], "plain.jsonl.gz": ["truncated or damaged"],
+                            "train.jsonl.gz": ["truncated or damaged"], "damaged.jsonl.gz": ["truncated or damaged"],
                             ".": ["cannot read files of kind"]}.items():
             with self.subTest(name):
                 self.assert_one_clear_error(self.prepare(CLASSIFICATION + f'train = "{name}"\n'), 3, *parts)

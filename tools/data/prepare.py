@@ -13,11 +13,12 @@ import time
 from tools import archive
 from tools.data.description import SPLITS
 from tools.data.families import READERS, ClassSplits, Labels, label_name
-from tools.data.rows import FileTable, column, digest_files, hub_table, load_hub
+from tools.data.hub import hub_table, load_hub
+from tools.data.rows import FileTable, column, digest_files
 from tools.data.store import read_current, write_store
 from tools.data.tokens import SplitBuffer, WordPieces
 from tools.failure import USAGE, Failure, did_you_mean
-from tools.weights import read_json_file
+from tools.text_files import read_json_file
 
 PREPARER = 1  # goes up whenever equal rows would give another store
 PROGRESS_SECONDS = 2.0
