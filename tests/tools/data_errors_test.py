@@ -120,9 +120,11 @@ class ErrorsTest(StoreScratch):
     def test_a_class_number_without_a_name(self):
         """Was an IndexError: the class numbers of a folder of `datasets` may lie beyond its names."""
         table = FileTable(self.folder / "hub.jsonl")
-        for answer in (2, -1):
-            with self.assertRaisesRegex(Failure, f"class number {answer} is outside 0 .. 1 .*line 7"):
-                read_multiple_choice(DatasetSpec("mc", "multiple_choice"), table, 7, CHOICE | {"answer": answer}, ["A", "B"])
+        table.class_names = lambda column: ["A", "B"]
+        spec = DatasetSpec("mc", "multiple_choice")
+        for answer, what in ((2, "class number 2 is outside 0 .. 1"), (-1, "class number -1")):
+            with self.assertRaisesRegex(Failure, f"{what} .*line 7"):
+                read_multiple_choice(spec, table, 7, CHOICE | {"answer": answer}, "train")
 
     def test_bad_files(self):
         self.write("train.csv", 'text,label\n"fine","calm"\n"broken,"calm"\n')

@@ -17,7 +17,7 @@ import zlib
 from tools.data.json_rows import TWICE, json_array, json_lines
 from tools.data.separated_rows import read_header, separated_rows
 from tools.failure import Failure, did_you_mean, system_errors
-from tools.text_files import MARK, decoded, other_encoding
+from tools.text_files import MARK, decoded, other_encoding, other_lines
 
 KINDS = {".jsonl": ".jsonl", ".ndjson": ".jsonl", ".json": ".jsonl", ".csv": ".csv", ".tsv": ".tsv", ".tab": ".tsv"}
 PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "ZIP", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd",
@@ -49,6 +49,9 @@ class FileTable:
 
     def where(self, number):
         return f"{self.name()}, {self.counts} {number}"
+
+    def place(self, number):
+        return self.name(), number
 
     def class_names(self, column):
         return None
@@ -100,6 +103,7 @@ class FileTable:
         elif self.path.suffix.lower() == ".gz" and b"\0" in head:
             raise Failure("the gzip file is truncated or damaged", self.name(), "Fetch it again")
         other_encoding(head, self.name())
+        other_lines(head, self.name())
         return file
 
     def lines(self, file):
