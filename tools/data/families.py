@@ -12,7 +12,8 @@ from tools.failure import DATA, Failure, did_you_mean, known_list
 from tools.text_files import is_blank
 
 
-NO_TEXT, NO_LABEL, NEW_LABEL = "no text", "no label", "a label that train has not"
+NO_TEXT, NO_LABEL = "no text", "no label"
+NEW_LABEL, NO_SPLIT = "a label that train has not", "a class that no split has"
 
 
 class Unusable(Failure):
@@ -196,8 +197,9 @@ class ClassSplits:
 
     def split(self, name, table, number):
         if name not in self.split_of:
-            raise Failure(f"class '{name}' is in no split of {self.path}", table.where(number),
-                          f"{did_you_mean(name, sorted(self.split_of))}. Add it to a split, or leave its rows out")
+            raise Unusable(f"class '{name}' is in no split of {self.path}", table.where(number),
+                           f"{did_you_mean(name, sorted(self.split_of))}. Add it to a split, or leave its rows out",
+                           kind=NO_SPLIT)
         return self.split_of[name]
 
     def check_all_seen(self, seen):

@@ -106,6 +106,11 @@ def load_folder(folder):
             for split, paths in builder.config.data_files.items()}
 
 
+def usual_split(name):
+    """Our name of a split that is called as people call it: dev is validation. Other names stay."""
+    return next((split for split, names in ALIASES.items() if name.lower() in names), name)
+
+
 def choose_tables(loaded, where, given):
     """(our split -> table, names of the splits that are left aside); `given`: our split -> its name there, or ''.
 
@@ -113,9 +118,9 @@ def choose_tables(loaded, where, given):
     """
     tables, taken = {}, set()
     for split, named in given.items():
-        usual = [name for name in loaded if name.lower() in ALIASES[split]]
+        usual = [name for name in loaded if usual_split(name) == split]
         found = named if named else split if split in loaded else usual[0] if len(usual) == 1 else ""
-        if not named and not found and len(usual) > 1:
+        if not found and len(usual) > 1:
             raise Failure(f"several splits may be {split}: {known_list(usual)}", where,
                           f'Name one in the description: {split} = "{usual[0]}"')
         if found in loaded:

@@ -83,8 +83,8 @@ def json_array(file, where):
             ended = not block
             try:
                 buffer += decoder.decode(block, final=ended)
-            except UnicodeDecodeError:
-                buffer += decoded(block, where(number + 1))
+            except UnicodeDecodeError as error:
+                decoded(error.object, where(number + 1))  # says which byte, and raises
 
     def next_mark():
         nonlocal place

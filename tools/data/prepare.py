@@ -54,6 +54,7 @@ def tokenise(source, labels, pieces, dirty, tell):
         try:
             segments, label = read(spec, table, number, row, split)
             if source.class_splits is not None:
+                source.class_splits.split(label, table, number)
                 seen.add(label)
             if spec.family != "multiple_choice":
                 label = labels.number(label, table, number, split)

@@ -4,10 +4,12 @@ import hashlib
 
 from tools.data.description import SPLITS
 from tools.data.families import ClassSplits, Unusable, label_of
-from tools.data.hub import ALIASES, choose_tables, load_hub
+from tools.data.hub import ALIASES, choose_tables, load_hub, usual_split
 from tools.data.rows import FileTable, digest_files
 from tools.failure import Failure, known_list
 from tools.text_files import read_json_file
+
+WRITE = 'Write {"train": ["class", ...], "validation": [...], "test": [...]}'
 
 
 class Source:
@@ -70,13 +72,12 @@ class Source:
         """The classes of each split, of an episodes set: from its file, or from the rows of the splits' own tables."""
         if self.spec.splits:
             path = self.root / self.spec.splits
-            by_split = read_json_file(path, 'Write {"train": ["class", ...], "validation": [...], "test": [...]}')
-            if not isinstance(by_split, dict) or set(by_split) - set(SPLITS) or "train" not in by_split \
-                    or not all(isinstance(names, list) and all(isinstance(name, str) for name in names)
-                               for names in by_split.values()):
-                raise Failure("not an object of class lists by split", path,
-                              'Write {"train": ["class", ...], "validation": [...], "test": [...]}')
-            self.class_splits = ClassSplits({split: by_split.get(split, []) for split in SPLITS}, path)
+            by_split = read_json_file(path, WRITE)
+            named = {usual_split(name): classes for name, classes in by_split.items()} if isinstance(by_split, dict) else {}
+            if "train" not in named or set(named) - set(SPLITS) or len(named) < len(by_split) or not all(
+                    isinstance(names, list) and all(isinstance(name, str) for name in names) for names in named.values()):
+                raise Failure("not an object of class lists by split", path, WRITE)
+            self.class_splits = ClassSplits({split: named.get(split, []) for split in SPLITS}, path)
         elif self.spec.family == "episodes":
             by_split = {split: sorted(label_names(self.spec, table, split)) for split, table in self.tables.items()}
             self.class_splits = ClassSplits(by_split, self.tables["train"].path)
