@@ -79,9 +79,11 @@ def load_name(name, config):
 
     try:
         loaded = datasets.load_dataset(name, config or None)
-        if any(part.info.builder_name == "csv" for part in (loaded.values() if isinstance(loaded, dict) else [loaded])):
-            # A cell that says NA or null is a text, as it is in a file of ours.
-            loaded = datasets.load_dataset(name, config or None, keep_default_na=False)
+        part = next(iter(loaded.values())) if isinstance(loaded, dict) else loaded
+        if part.info.builder_name == "csv":  # every cell is a text, as in a file of ours
+            texts = datasets.Features({column: feature if hasattr(feature, "names") else datasets.Value("string")
+                                       for column, feature in part.features.items()})
+            loaded = datasets.load_dataset(name, config or None, features=texts, keep_default_na=False)
         return loaded
     except Exception as error:  # the library raises its own, the network's and the file system's
         raise Failure(f"datasets.load_dataset failed: {type(error).__name__}: {error}", f"hub data set {name}",
