@@ -95,8 +95,8 @@ def load_shards(index, load):
         raise Failure("not an object whose weight_map names a file for each tensor", index, "Fetch the index again")
     absent = sorted(shard for shard in set(shards.values()) if not (index.parent / shard).exists())
     if absent:
-        raise Failure(f"no such file: {len(absent)} of {len(set(shards.values()))} shards are absent, {known_list(absent, 3)}",
-                      index, "Fetch them, too")
+        raise Failure(f"no such file: {len(absent)} of {len(set(shards.values()))} shards are absent, "
+                      f"{known_list(absent, 3)}", index, "Fetch them, too")
     tensors = {}
     for shard in sorted(set(shards.values())):
         tensors |= load(index.parent / shard)

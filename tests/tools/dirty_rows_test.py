@@ -93,9 +93,11 @@ class SharedTextsTest(DirtyTest):
 
     def test_episodes_of_one_file(self):
         """8 of 25,478 rows made a published few-shot set useless. The earlier split wins, wherever its row stands."""
-        self.write("data.jsonl", rows(("same", "t"), ("same", "a"), ("x", "a"), ("y", "v"), ("x", "a"), ("z", "t"), ("u", "no")))
+        self.write("data.jsonl", rows(("same", "t"), ("same", "a"), ("x", "a"), ("y", "v"), ("x", "a"), ("z", "t"),
+                                      ("u", "no")))
         self.write("splits.json", '{"train": ["a"], "validation": ["v"], "test": ["t"]}')
-        self.assert_one_clear_error(self.prepare(EPISODES), 3, "class 'no' is in no split", "line 7", 'dirty_rows = "leave out"')
+        self.assert_one_clear_error(self.prepare(EPISODES), 3, "class 'no' is in no split", "line 7",
+                                    'dirty_rows = "leave out"')
         said = self.made(EPISODES + 'dirty_rows = "leave out"\n')
         self.assertEqual(self.kept(), (2, 1, 1))
         self.assertIn("1 of train (twice in train)", said)
@@ -109,7 +111,14 @@ class SharedTextsTest(DirtyTest):
 
     def test_a_wrong_word_for_it(self):
         self.splits(TRAIN)
-        self.assert_one_clear_error(self.prepare(MOOD + FILES + 'dirty_rows = "leave_out"\n'), 2, "Did you mean 'leave out'?")
+        self.assert_one_clear_error(self.prepare(MOOD + FILES + 'dirty_rows = "leave_out"\n'), 2,
+                                    "Did you mean 'leave out'?")
+        self.assert_one_clear_error(self.prepare("dirty_rows = true\n" + MOOD + FILES), 2, "dirty_rows is True")
+
+    def test_one_word_for_all_sets(self):
+        self.splits(TRAIN, TRAIN)
+        self.assertIn("3 of validation (also in train)", self.made('dirty_rows = "leave out"\n' + MOOD + FILES))
+        self.assertIn("allowed: 3", self.made('dirty_rows = "leave out"\n' + MOOD + FILES + 'dirty_rows = "allow"\n'))
 
 
 class LabelsTest(DirtyTest):
@@ -119,7 +128,8 @@ class LabelsTest(DirtyTest):
         choice = {"context": "c", "choices": ["x", "y"], "answer": 0}
         for hidden in (-1, "-1", None, "", float("nan"), -1.0):
             with self.subTest(hidden):
-                self.splits(numbers, [{"text": "v", "label": 1}], [{"text": "t", "label": hidden}, {"text": "u", "label": 0}])
+                self.splits(numbers, [{"text": "v", "label": 1}],
+                            [{"text": "t", "label": hidden}, {"text": "u", "label": 0}])
                 self.assertIn("left out: 1 of test (no label)", self.made(MOOD + FILES))
                 self.assertEqual(self.kept(), (2, 1, 1))
                 self.assertEqual([(row["line"], row["text"]) for row in self.left_out()], [(1, "t")])
@@ -134,10 +144,12 @@ class LabelsTest(DirtyTest):
     def test_a_train_row_without_a_text_or_label_is_a_mistake_unless_left_out(self):
         """An empty cell is the same through every reader: null, nothing, blanks."""
         for row, part in (({"text": None, "label": "a"}, "zero tokens"), ({"text": "\u00a0", "label": "a"}, "zero tokens"),
-                          ({"text": "x", "label": None}, "the label is None"), ({"text": "x", "label": " "}, "the label is ' '")):
+                          ({"text": "x", "label": None}, "the label is None"),
+                          ({"text": "x", "label": " "}, "the label is ' '")):
             with self.subTest(row):
                 self.splits([*TRAIN, row])
-                self.assert_one_clear_error(self.prepare(MOOD + FILES), 3, part, "train.jsonl, line 4", 'dirty_rows = "leave out"')
+                self.assert_one_clear_error(self.prepare(MOOD + FILES), 3, part, "train.jsonl, line 4",
+                                            'dirty_rows = "leave out"')
                 self.assertIn("left out: 1 of train (no ", self.made(MOOD + FILES + 'dirty_rows = "leave out"\n'))
                 self.assertEqual(self.kept(), (3, 0, 0))
 

@@ -53,17 +53,19 @@ REFUSED = {
     "iconv -f latin1: UTF-16 in gzip": ("rows.jsonl.gz", gzip.compress(LINES.decode().encode("utf-16")), ["UTF-16"]),
     "not JSON: UTF-16 without a mark": ("rows.jsonl", LINES.decode().encode("utf-16-le"), ["UTF-16", "iconv -f utf-16le"]),
     "iconv -f latin1: UTF-32": ("rows.jsonl", LINES.decode().encode("utf-32"), ["UTF-32", "iconv -f utf-32"]),
-    "iconv -f latin1: quotes of Windows": ("rows.jsonl", LINES.replace(b"y", b"\x93y\x94"), ["iconv -f windows-1252", "line 2"]),
+    "iconv -f latin1: quotes of Windows": ("rows.jsonl", LINES.replace(b"y", b"\x93y\x94"),
+                                           ["iconv -f windows-1252", "line 2"]),
     "check the quotes: CR only": ("rows.csv", CSV.replace(b"\n", b"\r"), ["CR only", "tr '\\r' '\\n'"]),
     "not JSON: CR only": ("rows.jsonl", LINES.replace(b"\n", b"\r"), ["CR only", "tr '\\r' '\\n'"]),
     "check the quotes of the last line": ("rows.csv", CSV + b'"z,a\nu,b\nv,b\n', ["never closed", "line 4"]),
     "a text in quotes: columns, by pandas": ("rows.json", b'{"text": {"0": "x", "1": "y"}, "label": {"0": "a", "1": "b"}}',
-                                             ["columns, not rows", "orient='records', lines=True"]),
+                                             ["columns, not rows", "orient='records'"]),
     "no cure: an object over many lines": ("rows.json", b'{\n "text": "x"\n}\n', ["jq -c ."]),
     "not UTF-8: a ZIP archive": ("rows.csv", b"PK\x03\x04\x14\0\0\0", ["a ZIP file", "Unpack it"]),
     "not UTF-8: Parquet": ("rows.json", b"PAR1\x15\x04", ["a Parquet file", "folder ="]),
     "no cure: a spreadsheet": ("rows.xlsx", b"PK", ["save it as CSV"]),
-    "the last won: two columns of one name": ("rows.csv", b"text,label,text\nx,a,z\ny,b,z\n", ["two columns are called 'text'", "line 2"]),
+    "the last won: two columns of one name": ("rows.csv", b"text,label,text\nx,a,z\ny,b,z\n",
+                                              ["two columns are called 'text'", "line 2"]),
     "the last won: a key twice": ("rows.jsonl", b'{"text": "x", "label": "a", "label": "b"}\n',
                                   ["two columns are called 'label'", "line 1"]),
     "not JSON: an array without an end": ("rows.json", ARRAY[:-1], ["an array without an end", "object 2"]),
@@ -123,7 +125,8 @@ class FilesTest(StoreScratch):
         """Both were refused: Invalid statement; Unexpected UTF-8 BOM."""
         self.write("rows.csv", CSV)
         self.write("splits.json", b'\xef\xbb\xbf{"train": ["a"], "dev": ["b"]}\r\n')
-        code, _, err = self.prepare('\ufeff[datasets.few]\r\nfamily = "episodes"\r\ndata = "rows.csv"\r\nsplits = "splits.json"\r\n')
+        lines = ["[datasets.few]", 'family = "episodes"', 'data = "rows.csv"', 'splits = "splits.json"', ""]
+        code, _, err = self.prepare("\ufeff" + "\r\n".join(lines))
         self.assertEqual(code, 0, err)
         self.assertEqual([len(self.store("few")[split]["labels"]) for split in ("train", "validation", "test")], [1, 1, 0])
         self.assert_one_clear_error(self.prepare("x = 1".encode("utf-16")), 2, "UTF-16", "iconv -f utf-16")

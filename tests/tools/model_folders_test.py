@@ -24,7 +24,8 @@ transformers.utils.logging.disable_progress_bar()
 transformers.utils.logging.set_verbosity_error()
 WORDS = ("[PAD] [UNK] [CLS] [SEP] [MASK] the cat caf ##e ##é cafe café 中 ##文 中文 a ##b <user> user < > cats . <new> ##x "
          "so-so so - éé").split()
-TEXTS = ["The café Cat", "中文 a", "<user> the cat", "THE CAFÉ.", "a <USER>x", "<user>the so-so", "<new>the <NEW>", "ab\u200bx"]
+TEXTS = ["The café Cat", "中文 a", "<user> the cat", "THE CAFÉ.", "a <USER>x", "<user>the so-so", "<new>the <NEW>",
+         "ab\u200bx"]
 CONFIG = {"vocab_size": 40, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 12,
           "max_position_embeddings": 10, "type_vocab_size": 2}
 MARK = b"\xef\xbb\xbf"

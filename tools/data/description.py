@@ -81,7 +81,7 @@ def read_description(path, root=None):
         table = tomllib.loads(read_text(path, USAGE))
     except tomllib.TOMLDecodeError as error:
         refuse(f"not TOML: {error}", path, "Repair the line it names")
-    known = ("root", "max_tokens", "datasets")
+    known = ("root", "max_tokens", "dirty_rows", "datasets")
     for key in table:
         if key not in known:
             refuse(f"unknown key '{key}'", path, did_you_mean(key, known))
@@ -91,7 +91,8 @@ def read_description(path, root=None):
         refuse("root is not a text", path, 'Write root = "FOLDER", relative to this file')
     if not isinstance(table.get("datasets"), dict) or not table["datasets"]:
         refuse("no data set", path, "Add a table [datasets.NAME]")
-    datasets = tuple(read_dataset(name, entry, max_tokens, path) for name, entry in table["datasets"].items())
+    common = {key: table[key] for key in ("dirty_rows",) if key in table} | {"max_tokens": max_tokens}
+    datasets = tuple(read_dataset(name, entry, common, path) for name, entry in table["datasets"].items())
     own_root = path.parent / table.get("root", "")
     return Description(str(path), pathlib.Path(root) if root else own_root, datasets)
 
@@ -101,7 +102,8 @@ def check_max_tokens(value, where):
         refuse(f"max_tokens is {value!r}", where, "Give a whole number from 1 to 100000, such as 128")
 
 
-def read_dataset(name, entry, max_tokens, path):
+def read_dataset(name, entry, common, path):
+    """One set; `common` are keys that stand above all sets, which a set's own replace."""
     where = f"{path}, [datasets.{name}]"
     if not NAME.fullmatch(name) or name == "index":
         refuse(f"'{name}' cannot name a file", where, "Use letters, digits, '_', '-' and '.'; not 'index'")
@@ -114,8 +116,8 @@ def read_dataset(name, entry, max_tokens, path):
         check_type(key, value, where)
     if entry.get("family") not in FAMILIES:
         refuse(f"family is {entry.get('family')!r}", where, did_you_mean(entry.get("family", ""), FAMILIES))
-    check_max_tokens(entry.get("max_tokens", max_tokens), where)
-    entry = {"max_tokens": max_tokens} | entry
+    entry = common | entry
+    check_max_tokens(entry["max_tokens"], where)
     if isinstance(entry.get("choices"), list):
         entry["choices"] = tuple(entry["choices"])
     foreign = set().union(*COLUMNS.values()) - COLUMNS[entry["family"]]
@@ -124,7 +126,7 @@ def read_dataset(name, entry, max_tokens, path):
             refuse(f"'{key}' has no meaning for family {entry['family']}", where,
                    f"Its columns are {known_list(sorted(COLUMNS[entry['family']]))}")
     if entry.get("dirty_rows", "refuse") not in DIRTY_ROWS:
-        refuse(f"dirty_rows is {entry['dirty_rows']!r}", where, did_you_mean(entry["dirty_rows"], DIRTY_ROWS))
+        refuse(f"dirty_rows is {entry['dirty_rows']!r}", where, did_you_mean(str(entry["dirty_rows"]), DIRTY_ROWS))
     if "label_words" in entry and entry["family"] == "multiple_choice":
         refuse("label_words has no meaning for family multiple_choice", where, "Remove it")
     check_places(entry, where)
