@@ -144,15 +144,17 @@ def canonical(name):
 
 def named_tensors(tensors, where):
     """All tensors by canonical names, whatever held the model: `module.bert.`, `0.auto_model.`, or nothing."""
-    words = "embeddings.word_embeddings.weight"
-    places = sorted(name.removesuffix(words) for name in tensors if name == words or name.endswith(f".{words}"))
+    every = "embeddings.position_embeddings.weight"
+    places = sorted(name.removesuffix(every) for name in tensors if name == every or name.endswith(f".{every}"))
     if len(places) > 1 and not {"bert.", ""} & set(places):
         raise Failure(f"{len(places)} encoders: below {known_list(places, 3)}", where, "Save one of them alone")
     inner = next((place for place in ("bert.", "") if place in places), places[0] if places else "")
     outer = inner.removesuffix("bert.")
     named = {canonical(name.removeprefix(inner) if name.startswith(inner) else name.removeprefix(outer)): tensor
              for name, tensor in tensors.items()}
-    bias = named.pop(f"{HEAD}decoder.bias", None)  # the same tensor, under the one name, the other, or both
+    if UNTIED in named:  # tied ones are one tensor, which may have been saved under its other name alone
+        named.setdefault("embeddings.word_embeddings.weight", named[UNTIED])
+    bias = named.pop(f"{HEAD}decoder.bias", None)  # so may these
     if bias is not None and not bias.float().equal(named.setdefault(f"{HEAD}bias", bias).float()):
         raise Failure(f"{HEAD}decoder.bias and {HEAD}bias differ, which should be one", where,
                       "Save the model again with save_pretrained")

@@ -176,6 +176,10 @@ class FoldersTest(ScratchTest):
         newer = {name: tensor for name, tensor in self.tensors.items() if name != "cls.predictions.bias"}
         self.replace_weights(newer | {"cls.predictions.decoder.bias": bias})
         self.imported()
+        words = "bert.embeddings.word_embeddings.weight"
+        self.replace_weights({"cls.predictions.decoder.weight" if name == words else name: tensor
+                              for name, tensor in self.tensors.items()})
+        self.imported()
         for prefix in ("module.", "model.", "0.auto_model."):
             self.replace_weights({prefix + name: tensor for name, tensor in self.tensors.items()}
                                  | {f"{prefix}bert.embeddings.position_ids": torch.arange(10)[None]})
