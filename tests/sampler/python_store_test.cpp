@@ -118,5 +118,26 @@ licence = "none"
   EXPECT_NE(a[1], b[0]);
 }
 
+// Was not known to anybody: a test text that train has, too, is scored like any other.
+TEST_F(PythonStore, SaysWhatItsSplitsShareWhereThatIsAllowed) {
+  save("sets.toml", R"(dirty_rows = "allow"
+[datasets.mood]
+family = "classification"
+train = "mood.jsonl"
+validation = "other.jsonl"
+test = "mood.jsonl"
+source = "made here"
+licence = "none"
+)");
+  save("mood.jsonl", R"({"text": "a song", "label": "yes"}
+{"text": "rain", "label": "no"}
+)");
+  save("other.jsonl", R"({"text": "no song", "label": "no"}
+)");
+  prepare();
+  const TokenStore mood(folder_.path() / "out" / "mood.h5");
+  EXPECT_THAT(mood.info().shared_texts, ElementsAre(0, 0, 2));
+}
+
 }  // namespace
 }  // namespace metaloom::testing

@@ -10,7 +10,8 @@ import pathlib
 import re
 import tomllib
 
-from tools.failure import USAGE, Failure, did_you_mean, known_list, system_errors
+from tools.failure import USAGE, Failure, did_you_mean, known_list
+from tools.text_files import read_text
 
 SPLITS = ("train", "validation", "test")
 FAMILIES = ("classification", "multiple_choice", "episodes")
@@ -19,6 +20,7 @@ COLUMNS = {
     "multiple_choice": {"context", "choices", "answer", "choice_names"},
     "episodes": {"text", "label"},
 }
+DIRTY_ROWS = ("refuse", "leave out", "allow")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -45,13 +47,20 @@ class DatasetSpec:
     choice_names: str = ""    # a column naming the choices, among which the answer is then looked up
     max_tokens: int = 0
     label_words: dict = dataclasses.field(default_factory=dict)
+    dirty_rows: str = "refuse"   # what becomes of rows that say nothing, or that another split has, too
     source: str = ""
     licence: str = ""
     note: str = ""
 
     def identity(self):
-        """What the store depends on, as text; two equal ones give equal stores from equal rows."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        """What the store depends on, as text; two equal ones give equal stores from equal rows.
+
+        A set that nothing was said of keeps the text that it had before `dirty_rows` was there, and so its store.
+        """
+        fields = dataclasses.asdict(self)
+        if self.dirty_rows == "refuse":
+            del fields["dirty_rows"]
+        return json.dumps(fields, sort_keys=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,14 +77,11 @@ def refuse(what, where, cure):
 def read_description(path, root=None):
     """Parses the file `path`; `root` replaces its own root folder."""
     path = pathlib.Path(path)
-    with system_errors(path), open(path, "rb") as file:
-        try:
-            table = tomllib.load(file)
-        except UnicodeDecodeError:
-            refuse("not UTF-8 text", path, "Save the description as UTF-8")
-        except tomllib.TOMLDecodeError as error:
-            refuse(f"not TOML: {error}", path, "Repair the line it names")
-    known = ("root", "max_tokens", "datasets")
+    try:
+        table = tomllib.loads(read_text(path, USAGE))
+    except tomllib.TOMLDecodeError as error:
+        refuse(f"not TOML: {error}", path, "Repair the line it names")
+    known = ("root", "max_tokens", "dirty_rows", "datasets")
     for key in table:
         if key not in known:
             refuse(f"unknown key '{key}'", path, did_you_mean(key, known))
@@ -85,7 +91,8 @@ def read_description(path, root=None):
         refuse("root is not a text", path, 'Write root = "FOLDER", relative to this file')
     if not isinstance(table.get("datasets"), dict) or not table["datasets"]:
         refuse("no data set", path, "Add a table [datasets.NAME]")
-    datasets = tuple(read_dataset(name, entry, max_tokens, path) for name, entry in table["datasets"].items())
+    common = {key: table[key] for key in ("dirty_rows",) if key in table} | {"max_tokens": max_tokens}
+    datasets = tuple(read_dataset(name, entry, common, path) for name, entry in table["datasets"].items())
     own_root = path.parent / table.get("root", "")
     return Description(str(path), pathlib.Path(root) if root else own_root, datasets)
 
@@ -95,7 +102,8 @@ def check_max_tokens(value, where):
         refuse(f"max_tokens is {value!r}", where, "Give a whole number from 1 to 100000, such as 128")
 
 
-def read_dataset(name, entry, max_tokens, path):
+def read_dataset(name, entry, common, path):
+    """One set; `common` are keys that stand above all sets, which a set's own replace."""
     where = f"{path}, [datasets.{name}]"
     if not NAME.fullmatch(name) or name == "index":
         refuse(f"'{name}' cannot name a file", where, "Use letters, digits, '_', '-' and '.'; not 'index'")
@@ -108,8 +116,8 @@ def read_dataset(name, entry, max_tokens, path):
         check_type(key, value, where)
     if entry.get("family") not in FAMILIES:
         refuse(f"family is {entry.get('family')!r}", where, did_you_mean(entry.get("family", ""), FAMILIES))
-    check_max_tokens(entry.get("max_tokens", max_tokens), where)
-    entry = {"max_tokens": max_tokens} | entry
+    entry = common | entry
+    check_max_tokens(entry["max_tokens"], where)
     if isinstance(entry.get("choices"), list):
         entry["choices"] = tuple(entry["choices"])
     foreign = set().union(*COLUMNS.values()) - COLUMNS[entry["family"]]
@@ -117,6 +125,8 @@ def read_dataset(name, entry, max_tokens, path):
         if key in foreign:
             refuse(f"'{key}' has no meaning for family {entry['family']}", where,
                    f"Its columns are {known_list(sorted(COLUMNS[entry['family']]))}")
+    if entry.get("dirty_rows", "refuse") not in DIRTY_ROWS:
+        refuse(f"dirty_rows is {entry['dirty_rows']!r}", where, did_you_mean(str(entry["dirty_rows"]), DIRTY_ROWS))
     if "label_words" in entry and entry["family"] == "multiple_choice":
         refuse("label_words has no meaning for family multiple_choice", where, "Remove it")
     check_places(entry, where)
