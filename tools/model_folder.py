@@ -45,7 +45,7 @@ def no_weights(folder):
         content = sorted(os.listdir(folder))
     for name, maker in OTHER_WEIGHTS.items():
         if name in content:
-            return Failure(f"the weights are {maker}'s, {name}", folder, "Convert them with transformers 4: "
+            return Failure(f"neither model.safetensors nor pytorch_model.bin, but {maker}'s {name}", folder, "Convert them with transformers 4: "
                            f"BertForPreTraining.from_pretrained(FOLDER, from_{'flax' if maker == 'Flax' else 'tf'}=True)"
                            ".save_pretrained(NEW)" if maker != "ONNX" else "Give the folder that it was exported from")
     return Failure("no weights: neither model.safetensors nor pytorch_model.bin", folder,
