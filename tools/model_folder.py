@@ -45,9 +45,11 @@ def no_weights(folder):
         content = sorted(os.listdir(folder))
     for name, maker in OTHER_WEIGHTS.items():
         if name in content:
-            return Failure(f"the weights are {maker}'s, {name}", folder, "Convert them with transformers 4: "
-                           f"BertForPreTraining.from_pretrained(FOLDER, from_{'flax' if maker == 'Flax' else 'tf'}=True)"
-                           ".save_pretrained(NEW)" if maker != "ONNX" else "Give the folder that it was exported from")
+            flag = "flax" if maker == "Flax" else "tf"
+            cure = f"BertForPreTraining.from_pretrained(FOLDER, from_{flag}=True).save_pretrained(NEW)"
+            return Failure(f"neither model.safetensors nor pytorch_model.bin, but {maker}'s {name}", folder,
+                           "Give the folder that it was exported from" if maker == "ONNX"
+                           else f"Convert them with transformers 4: {cure}")
     return Failure("no weights: neither model.safetensors nor pytorch_model.bin", folder,
                    f"Give a folder made by save_pretrained; there is: {known_list(content) or 'nothing'}")
 

@@ -16,7 +16,6 @@ from scratch import ROOT, TOKENIZER, StoreScratch
 SPLITS = ("train", "validation", "test")
 TRAIN = [{"text": "one", "label": "a"}, {"text": "two", "label": "b"}, {"text": "three", "label": "a"}]
 MOOD = '[datasets.mood]\nfamily = "classification"\n'
-FILES = "".join(f'{split} = "{split}.jsonl"\n' for split in SPLITS)
 CHOICES = '[datasets.mood]\nfamily = "multiple_choice"\n'
 EPISODES = '[datasets.mood]\nfamily = "episodes"\ndata = "data.jsonl"\nsplits = "splits.json"\n'
 
@@ -26,9 +25,13 @@ def rows(*texts_and_labels):
 
 
 class DirtyTest(StoreScratch):
-    def splits(self, train, validation=(), test=()):
-        for split, content in zip(SPLITS, (train, validation, test)):
-            self.write(f"{split}.jsonl", list(content))
+    def splits(self, *contents):
+        """Writes a file for each split given; `self.files` names them in a description."""
+        self.files = "".join(f'{split} = "{split}.jsonl"\n' for split, content in zip(SPLITS, contents) if content)
+        for split in SPLITS:
+            (self.folder / f"{split}.jsonl").unlink(missing_ok=True)
+        for split, content in zip(SPLITS, contents):
+            self.write(f"{split}.jsonl", content)
 
     def made(self, description):
         """The line that tells of the set."""
@@ -49,14 +52,14 @@ class SharedTextsTest(DirtyTest):
     def test_refuse_is_the_default_and_counts_them(self):
         """A validation file equal to train passed; every copy is counted before the set is refused."""
         self.splits(TRAIN, TRAIN, rows((" ONE ", "a"), ("four", "b")))
-        result = self.prepare(MOOD + FILES)
+        result = self.prepare(MOOD + self.files)
         self.assert_one_clear_error(result, 3, "a text of validation is also in train", "train.jsonl, line 1; 4 of 8 rows",
                                     "validation.jsonl, line 1", 'dirty_rows = "leave out"', "[datasets.mood]", '"allow"')
         self.assertEqual(self.all_files(self.out), [])
 
     def test_leave_out_keeps_each_text_where_it_stands_first(self):
         self.splits([*TRAIN, *rows(("two", "a"))], rows(("One", "a"), ("new", "b")), rows(("new", "b"), ("last", "a")))
-        said = self.made(MOOD + FILES + 'dirty_rows = "leave out"\n')
+        said = self.made(MOOD + self.files + 'dirty_rows = "leave out"\n')
         self.assertEqual(self.kept(), (3, 1, 1))
         for part in ("1 of train (twice in train, with another label)", "1 of validation (also in train)",
                      "1 of test (also in validation)", str(self.out / "mood.left_out.jsonl")):
@@ -66,14 +69,14 @@ class SharedTextsTest(DirtyTest):
                          [("train", 4, "two"), ("validation", 1, "One"), ("test", 1, "new")])
         self.assertIn("train.jsonl, line 1", listed[1]["why"])
         self.assertNotIn("shared_texts", self.store()["meta"])
-        self.assertIn("unchanged", self.made(MOOD + FILES + 'dirty_rows = "leave out"\n'))
+        self.assertIn("unchanged", self.made(MOOD + self.files + 'dirty_rows = "leave out"\n'))
         self.splits(TRAIN)
-        self.made(MOOD + FILES + 'dirty_rows = "leave out"\n')
+        self.made(MOOD + self.files + 'dirty_rows = "leave out"\n')
         self.assertIsNone(self.left_out())
 
     def test_allow_keeps_all_and_the_store_says_so(self):
         self.splits(TRAIN, TRAIN[:1], rows(("two", "b"), ("four", "b")))
-        said = self.made(MOOD + FILES + 'dirty_rows = "allow"\n')
+        said = self.made(MOOD + self.files + 'dirty_rows = "allow"\n')
         self.assertEqual(self.kept(), (3, 1, 2))
         self.assertIn("allowed: 1 rows of test are in an earlier split, too", said)
         self.assertEqual(self.store()["meta"]["shared_texts"], {"validation": 1, "test": 1})
@@ -82,14 +85,14 @@ class SharedTextsTest(DirtyTest):
         """Premises and contexts recur by design: only the whole row counts."""
         pair = [{"text": "p", "text_pair": "q", "label": "a"}, {"text": "p", "text_pair": "r", "label": "b"}]
         self.splits(pair, [{"text": "p", "text_pair": "s", "label": "a"}])
-        self.made(MOOD + FILES + 'text_pair = "text_pair"\n')
+        self.made(MOOD + self.files + 'text_pair = "text_pair"\n')
         self.splits(pair, pair[1:])
-        self.assertIn("1 of 3 rows", self.prepare(MOOD + FILES + 'text_pair = "text_pair"\n')[2])
+        self.assertIn("1 of 3 rows", self.prepare(MOOD + self.files + 'text_pair = "text_pair"\n')[2])
         choice = {"context": "c", "choices": ["x", "y"], "answer": 0}
         self.splits([choice], [choice | {"choices": ["y", "x"]}], [choice | {"choices": ["x", "z"]}])
-        self.made(CHOICES + FILES)
+        self.made(CHOICES + self.files)
         self.splits([choice], [choice])
-        self.assertIn("1 of 2 rows", self.prepare(CHOICES + FILES)[2])
+        self.assertIn("1 of 2 rows", self.prepare(CHOICES + self.files)[2])
 
     def test_episodes_of_one_file(self):
         """8 of 25,478 rows made a published few-shot set useless. The earlier split wins, wherever its row stands."""
@@ -105,20 +108,29 @@ class SharedTextsTest(DirtyTest):
 
     def test_one_text_with_two_labels_is_said(self):
         self.splits([*TRAIN, *rows(("one", "b"), ("one", "a"))])
-        said = self.made(MOOD + FILES)
+        said = self.made(MOOD + self.files)
         self.assertIn("1 rows repeat a text of their split, with another label", said)
         self.assertIn("1 rows repeat a text of their split\n", said)
 
     def test_a_wrong_word_for_it(self):
         self.splits(TRAIN)
-        self.assert_one_clear_error(self.prepare(MOOD + FILES + 'dirty_rows = "leave_out"\n'), 2,
+        self.assert_one_clear_error(self.prepare(MOOD + self.files + 'dirty_rows = "leave_out"\n'), 2,
                                     "Did you mean 'leave out'?")
-        self.assert_one_clear_error(self.prepare("dirty_rows = true\n" + MOOD + FILES), 2, "dirty_rows is True")
+        self.assert_one_clear_error(self.prepare("dirty_rows = true\n" + MOOD + self.files), 2, "dirty_rows is True")
 
     def test_one_word_for_all_sets(self):
         self.splits(TRAIN, TRAIN)
-        self.assertIn("3 of validation (also in train)", self.made('dirty_rows = "leave out"\n' + MOOD + FILES))
-        self.assertIn("allowed: 3", self.made('dirty_rows = "leave out"\n' + MOOD + FILES + 'dirty_rows = "allow"\n'))
+        self.assertIn("3 of validation (also in train)", self.made('dirty_rows = "leave out"\n' + MOOD + self.files))
+        self.assertIn("allowed: 3", self.made('dirty_rows = "leave out"\n' + MOOD + self.files + 'dirty_rows = "allow"\n'))
+
+
+    def test_a_split_without_a_row_is_a_mistake(self):
+        """A broken download passed for no validation, and nothing was scored."""
+        self.splits(TRAIN)
+        for name, content in (("v.jsonl", b""), ("v.jsonl.gz", b""), ("v.csv", b"text,label\n"), ("v.json", b"[]")):
+            self.write(name, content)
+            self.assert_one_clear_error(self.prepare(MOOD + f'train = "train.jsonl"\nvalidation = "{name}"\n'), 3,
+                                        "validation has no row", name)
 
 
 class LabelsTest(DirtyTest):
@@ -130,15 +142,15 @@ class LabelsTest(DirtyTest):
             with self.subTest(hidden):
                 self.splits(numbers, [{"text": "v", "label": 1}],
                             [{"text": "t", "label": hidden}, {"text": "u", "label": 0}])
-                self.assertIn("left out: 1 of test (no label)", self.made(MOOD + FILES))
+                self.assertIn("left out: 1 of test (no label)", self.made(MOOD + self.files))
                 self.assertEqual(self.kept(), (2, 1, 1))
                 self.assertEqual([(row["line"], row["text"]) for row in self.left_out()], [(1, "t")])
                 self.splits([choice], [], [choice | {"context": "d", "answer": hidden}])
-                self.assertIn("left out: 1 of test (no label)", self.made(CHOICES + FILES))
+                self.assertIn("left out: 1 of test (no label)", self.made(CHOICES + self.files))
 
     def test_minus_one_may_be_a_label(self):
         self.splits(rows(("one", -1), ("two", 1)), rows(("three", -1)))
-        self.made(MOOD + FILES)
+        self.made(MOOD + self.files)
         self.assertEqual((self.store()["meta"]["labels"], self.kept()), (["-1", "1"], (2, 1, 0)))
 
     def test_a_train_row_without_a_text_or_label_is_a_mistake_unless_left_out(self):
@@ -148,15 +160,15 @@ class LabelsTest(DirtyTest):
                           ({"text": "x", "label": " "}, "the label is ' '")):
             with self.subTest(row):
                 self.splits([*TRAIN, row])
-                self.assert_one_clear_error(self.prepare(MOOD + FILES), 3, part, "train.jsonl, line 4",
+                self.assert_one_clear_error(self.prepare(MOOD + self.files), 3, part, "train.jsonl, line 4",
                                             'dirty_rows = "leave out"')
-                self.assertIn("left out: 1 of train (no ", self.made(MOOD + FILES + 'dirty_rows = "leave out"\n'))
+                self.assertIn("left out: 1 of train (no ", self.made(MOOD + self.files + 'dirty_rows = "leave out"\n'))
                 self.assertEqual(self.kept(), (3, 0, 0))
 
     def test_labels_that_are_only_numbers_are_said(self):
         self.splits(rows(("one", 0), ("two", 1)))
-        self.assertIn('only numbers tell a model nothing: 0, 1 (to name them: label_words = { "0"', self.made(MOOD + FILES))
-        self.assertNotIn("numbers", self.made(MOOD + FILES + 'label_words = { "0" = "bad", "1" = "good" }\n'))
+        self.assertIn('only numbers tell a model nothing: 0, 1 (to name them: label_words = { "0"', self.made(MOOD + self.files))
+        self.assertNotIn("numbers", self.made(MOOD + self.files + 'label_words = { "0" = "bad", "1" = "good" }\n'))
 
 
 class SplitNamesTest(DirtyTest):

@@ -230,7 +230,7 @@ class FoldersTest(ScratchTest):
     def test_weights_that_are_none(self):
         (self.source / "model.safetensors").unlink()
         self.write("bert/tf_model.h5", b"x")
-        self.refused("the weights are TensorFlow's, tf_model.h5", "from_tf=True", "save_pretrained")
+        self.refused("neither model.safetensors nor pytorch_model.bin", "TensorFlow's tf_model.h5", "from_tf=True", "save_pretrained")
         self.write("bert/model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
         self.refused("a pointer of Git LFS", "git lfs pull")
         name = "bert.encoder.layer.0.output.dense.weight"

@@ -1,5 +1,6 @@
 """Description -> token stores. A store whose rows, tokenizer and description have not changed is left as it is."""
 
+import collections
 import concurrent.futures
 import functools
 import hashlib
@@ -47,10 +48,11 @@ def tokenise(source, labels, pieces, dirty, tell):
     """Split -> SplitBuffer, every row checked."""
     spec = source.spec
     buffers = {split: SplitBuffer(pieces, spec.max_tokens) for split in SPLITS}
-    read, seen = READERS[spec.family], set()
+    read, seen, read_of = READERS[spec.family], set(), collections.Counter()
     text = spec.context if spec.family == "multiple_choice" else spec.text
     for split, table, number, row in source.rows():
         tell(split)
+        read_of[split] += 1
         try:
             segments, label = read(spec, table, number, row, split)
             if source.class_splits is not None:
@@ -67,6 +69,9 @@ def tokenise(source, labels, pieces, dirty, tell):
         source.class_splits.check_all_seen(seen)
     for buffer in buffers.values():
         buffer.flush()
+    for split, table in source.tables.items():
+        if not read_of[split]:
+            raise Failure(f"{split} has no row", table.path, "Fetch the file again, or take it out of the description")
     dirty.check(spec.name, sum(len(buffer.labels) for buffer in buffers.values()))
     if not buffers["train"].labels:
         raise Failure("train has no row", spec.train or spec.data or spec.folder or spec.hub, "Give at least one row")

@@ -36,7 +36,7 @@ class FileTable:
     """
 
     def __init__(self, path, kind=None):
-        self.piped = str(path) == "-"
+        self.piped = str(path) in ("-", "/dev/stdin")
         self.path = pathlib.Path(path)
         self.header, self.counts = None, "line"
         self.kind = KINDS.get((kind or (".jsonl" if self.piped else kind_of(self.path))).lower())
