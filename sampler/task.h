@@ -2,6 +2,7 @@
 // Examples are views: the TokenStore they came from must outlive them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -51,6 +52,8 @@ struct DatasetInfo {
   /// Per label, per word of its name, that word's word pieces (the verbaliser's input).
   std::vector<std::vector<std::vector<std::int32_t>>> label_words;
   std::string tokenizer_digest, store_digest;
+  /// Rows of each split whose text is also in an earlier one, let in by `dirty_rows = "allow"`.
+  std::array<std::int64_t, 3> shared_texts{};
 };
 
 /// A unit of meta-learning: an episode (support and query), or a batch of one dataset (query

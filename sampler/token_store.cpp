@@ -102,6 +102,10 @@ void TokenStore::read_info(const Layout& layout) {
   info_.labels = field<std::vector<std::string>>(meta, "labels", where);
   info_.label_words =
       field<std::vector<std::vector<std::vector<std::int32_t>>>>(meta, "label_words", where);
+  if (meta.contains("shared_texts"))
+    for (const Split split : {Split::validation, Split::test})
+      info_.shared_texts[static_cast<int>(split)] =
+          field<std::int64_t>(meta.at("shared_texts"), name_of(split), where);
   if (info_.labels.size() != info_.label_words.size())
     throw Error(
         Fault::data,

@@ -4,6 +4,7 @@ Files appear whole or not at all: a temporary neighbour is written, flushed to t
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import tempfile
@@ -38,6 +39,32 @@ def replacing(path):
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+@contextlib.contextmanager
+def only_start(folder, wait):
+    """The folder, made if need be, for this start alone; `wait()` is called where another start is at work in it.
+
+    Without it a file of one start could lie beside the manifest of another. Where the file system has no locks, each
+    file still appears whole.
+    """
+    made = not os.path.isdir(folder)
+    with system_errors(folder):
+        os.makedirs(folder, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                wait()
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+        if made:
+            with contextlib.suppress(OSError):  # it stays unless it is empty
+                os.rmdir(folder)
 
 
 def sync(path):

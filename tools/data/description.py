@@ -10,7 +10,8 @@ import pathlib
 import re
 import tomllib
 
-from tools.failure import USAGE, Failure, did_you_mean, known_list, system_errors
+from tools.failure import USAGE, Failure, did_you_mean, known_list
+from tools.text_files import read_text
 
 SPLITS = ("train", "validation", "test")
 FAMILIES = ("classification", "multiple_choice", "episodes")
@@ -19,6 +20,7 @@ COLUMNS = {
     "multiple_choice": {"context", "choices", "answer", "choice_names"},
     "episodes": {"text", "label"},
 }
+DIRTY_ROWS = ("refuse", "leave out", "allow")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -45,13 +47,20 @@ class DatasetSpec:
     choice_names: str = ""    # a column naming the choices, among which the answer is then looked up
     max_tokens: int = 0
     label_words: dict = dataclasses.field(default_factory=dict)
+    dirty_rows: str = "refuse"   # what becomes of rows that say nothing, or that another split has, too
     source: str = ""
     licence: str = ""
     note: str = ""
 
     def identity(self):
-        """What the store depends on, as text; two equal ones give equal stores from equal rows."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        """What the store depends on, as text; two equal ones give equal stores from equal rows.
+
+        A set that nothing was said of keeps the text that it had before `dirty_rows` was there, and so its store.
+        """
+        fields = dataclasses.asdict(self)
+        if self.dirty_rows == "refuse":
+            del fields["dirty_rows"]
+        return json.dumps(fields, sort_keys=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,13 +77,10 @@ def refuse(what, where, cure):
 def read_description(path, root=None):
     """Parses the file `path`; `root` replaces its own root folder."""
     path = pathlib.Path(path)
-    with system_errors(path), open(path, "rb") as file:
-        try:
-            table = tomllib.load(file)
-        except UnicodeDecodeError:
-            refuse("not UTF-8 text", path, "Save the description as UTF-8")
-        except tomllib.TOMLDecodeError as error:
-            refuse(f"not TOML: {error}", path, "Repair the line it names")
+    try:
+        table = tomllib.loads(read_text(path, USAGE))
+    except tomllib.TOMLDecodeError as error:
+        refuse(f"not TOML: {error}", path, "Repair the line it names")
     known = ("root", "max_tokens", "datasets")
     for key in table:
         if key not in known:
@@ -117,6 +123,8 @@ def read_dataset(name, entry, max_tokens, path):
         if key in foreign:
             refuse(f"'{key}' has no meaning for family {entry['family']}", where,
                    f"Its columns are {known_list(sorted(COLUMNS[entry['family']]))}")
+    if entry.get("dirty_rows", "refuse") not in DIRTY_ROWS:
+        refuse(f"dirty_rows is {entry['dirty_rows']!r}", where, did_you_mean(entry["dirty_rows"], DIRTY_ROWS))
     if "label_words" in entry and entry["family"] == "multiple_choice":
         refuse("label_words has no meaning for family multiple_choice", where, "Remove it")
     check_places(entry, where)

@@ -8,12 +8,31 @@ import json
 import re
 
 from tools.data.rows import column
-from tools.failure import Failure, did_you_mean, known_list
+from tools.failure import DATA, Failure, did_you_mean, known_list
+from tools.text_files import is_blank
+
+
+NO_TEXT, NO_LABEL, NEW_LABEL = "no text", "no label", "a label that train has not"
+
+
+class Unusable(Failure):
+    """A row that cannot be learnt from or scored; `kind` says why. `dirty_rows` of its set says what becomes of it.
+
+    One that is `hidden`, as hubs hide the labels of a test split, is always left out and counted.
+    """
+
+    def __init__(self, what, where, cure, code=DATA, kind=NO_LABEL, hidden=False):
+        super().__init__(what, where, cure, code)
+        self.kind, self.hidden = kind, hidden
 
 
 def label_name(value, table, number, names=None):
     """A label as text. Numbers and truth values are allowed, class numbers become the names behind them."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if names is not None and isinstance(value, int) and not isinstance(value, bool):
+        if value == -1:
+            raise Unusable("class number -1", table.where(number), "Give it a label", hidden=True)
         if not 0 <= value < len(names):
             raise Failure(f"class number {value} is outside 0 .. {len(names) - 1}", table.where(number),
                           "Leave out unlabelled rows")
@@ -22,13 +41,32 @@ def label_name(value, table, number, names=None):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    if not isinstance(value, str) or not value.strip():
+    if is_missing(value):
+        raise Unusable(f"the label is {value!r}", table.where(number), "Give a non-empty text or a whole number")
+    if not isinstance(value, str):
         raise Failure(f"the label is {value!r}", table.where(number), "Give a non-empty text or a whole number")
     return value.strip()
 
 
+def is_missing(value):
+    """An empty cell: null in JSON and Parquet, nothing in CSV, NaN in a column of numbers. A cell that says NA is a text."""
+    return value is None or (isinstance(value, str) and is_blank(value)) or (isinstance(value, float) and value != value)
+
+
+def label_of(spec, table, number, row, split):
+    """The row's label by name. Without one a row of validation or test is unlabelled; one of train is a mistake."""
+    value = column(row, spec.label, table, number)
+    names = table.class_names(spec.label)
+    if split != "train" and (is_missing(value) or (spec.family == "episodes" and value in (-1, "-1"))):
+        raise Unusable(f"the label is {value!r}", table.where(number), "Give it a label", hidden=True)
+    return label_name(value, table, number, names)
+
+
 def plain_text(row, name, table, number):
     value = column(row, name, table, number)
+    if is_missing(value):
+        raise Unusable(f"a text of zero tokens: '{name}' is {'null' if value is None else repr(value)}", table.where(number),
+                       "Leave the row out, or give it a text", kind=NO_TEXT)
     if not isinstance(value, str):
         raise Failure(f"'{name}' is {type(value).__name__}, not a text", table.where(number), "Give a text in quotes")
     return whole(value, table, number)
@@ -44,17 +82,19 @@ def whole(text, table, number):
     return text
 
 
-def read_classification(spec, table, number, row, names):
+def read_classification(spec, table, number, row, split):
     segments = [plain_text(row, spec.text, table, number)]
     if spec.text_pair:
         segments.append(plain_text(row, spec.text_pair, table, number))
-    return segments, label_name(column(row, spec.label, table, number), table, number, names)
+    return segments, label_of(spec, table, number, row, split)
 
 
-def read_multiple_choice(spec, table, number, row, names):
+def read_multiple_choice(spec, table, number, row, split):
     context = plain_text(row, spec.context, table, number)
     choices = read_choices(spec, table, number, row)
     answer = column(row, spec.answer, table, number)
+    if split != "train" and (is_missing(answer) or answer in (-1, "-1")):
+        raise Unusable(f"the answer is {answer!r}", table.where(number), "Give it an answer", hidden=True)
     if spec.choice_names:
         options = read_list(row, spec.choice_names, table, number)
         if not isinstance(options, list) or len(options) != len(choices):
@@ -64,6 +104,7 @@ def read_multiple_choice(spec, table, number, row, names):
         if str(answer) not in options:
             raise Failure(f"the answer {answer!r} names no choice", table.where(number), did_you_mean(answer, options))
         return [context, *choices], options.index(str(answer))
+    names = table.class_names(spec.answer)
     if names is not None and isinstance(answer, int):
         answer = label_name(answer, table, number, names)
     return [context, *choices], answer_index(answer, len(choices), table, number)
@@ -79,6 +120,10 @@ def read_choices(spec, table, number, row):
     if len(choices) < 2:
         raise Failure(f"{len(choices)} choice{'s' * (len(choices) != 1)}", table.where(number),
                       "Give at least two choices")
+    for choice in choices:
+        if is_blank(choice):
+            raise Unusable(f"a choice of zero tokens: {choice!r}", table.where(number), "Leave the row out",
+                           kind=NO_TEXT)
     return [whole(choice, table, number) for choice in choices]
 
 
@@ -96,6 +141,8 @@ def read_list(row, name, table, number):
 def answer_index(answer, count, table, number):
     """0-based: a number, or one as text, or a letter from A."""
     index = None
+    if isinstance(answer, float) and answer.is_integer():
+        answer = int(answer)
     if isinstance(answer, int) and not isinstance(answer, bool):
         index = answer
     elif isinstance(answer, str) and answer.strip().isdecimal():
@@ -126,9 +173,12 @@ class Labels:
         return cls(sorted(names, key=(lambda name: (int(name), name)) if numeric else None))
 
     def number(self, name, table, row, split):
+        if name not in self.numbers and name == "-1":
+            raise Unusable("the label is -1", table.where(row), "Give it a label", hidden=True)
         if name not in self.numbers:
-            raise Failure(f"label '{name}' in {split} does not occur in train", table.where(row),
-                          f"{did_you_mean(name, self.names)}. Correct it, or add rows of that label to train")
+            raise Unusable(f"label '{name}' in {split} does not occur in train", table.where(row),
+                          f"{did_you_mean(name, self.names)}. Correct it, or add rows of that label to train",
+                           kind=NEW_LABEL)
         return self.numbers[name]
 
 

@@ -1,159 +1,140 @@
-"""Tables of rows, whatever holds them: JSON Lines, CSV, TSV (each also gzipped), Hugging Face `datasets`.
+"""Tables of rows, whatever file holds them: JSON Lines, a JSON array, CSV, TSV, each also gzipped, or standard input.
 
-A table yields (number, row as dict) and can say where a row is, so that every complaint names file and line.
+A table yields (number, row as dict) and can say where a row is, so that every complaint names file and line. It reads as
+a stream: a file may be of any length.
 """
 
-import csv
+import collections
+import contextlib
 import gzip
 import hashlib
-import json
+import io
 import os
 import pathlib
 import sys
 import zlib
 
-from tools.failure import Failure, did_you_mean, known_list, system_errors
+from tools.data.json_rows import TWICE, json_array, json_lines
+from tools.data.separated_rows import read_header, separated_rows
+from tools.failure import Failure, did_you_mean, system_errors
+from tools.text_files import MARK, decoded, other_encoding, other_lines
 
-SUFFIXES = (".jsonl", ".json", ".csv", ".tsv")
+KINDS = {".jsonl": ".jsonl", ".ndjson": ".jsonl", ".json": ".jsonl", ".csv": ".csv", ".tsv": ".tsv", ".tab": ".tsv"}
+PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "ZIP", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd",
+          b"PAR1": "Parquet", b"\xd0\xcf\x11\xe0": "old Excel"}
+CURES = {"Parquet": "Name its folder: folder = \"FOLDER\"", "old Excel": "Save it as CSV in UTF-8"}
+BLOCK = 1 << 16
+
+# `raw`: the record's bytes as they stand in the file, its line end included; of an array the object on one line.
+Record = collections.namedtuple("Record", "number raw row")
 
 
 class FileTable:
-    """Rows of one text file; `where(number)` counts lines from 1."""
+    """Rows of one text file, or of standard input (`-`); `where(number)` counts lines from 1.
 
-    def __init__(self, path):
+    `kind` replaces the file's ending. `header` is None but for CSV and TSV whose records() was called.
+    """
+
+    def __init__(self, path, kind=None):
+        self.piped = str(path) == "-"
         self.path = pathlib.Path(path)
-        plain = self.path.with_suffix("") if self.path.suffix == ".gz" else self.path
-        self.kind = plain.suffix
-        if self.kind not in SUFFIXES:
-            raise Failure(f"cannot read files of kind '{self.path.name}'", self.path,
-                          f"Give {', '.join(SUFFIXES)}, also with .gz")
+        self.header, self.counts = None, "line"
+        self.kind = KINDS.get((kind or (".jsonl" if self.piped else kind_of(self.path))).lower())
+        if self.kind is None:
+            raise Failure(f"cannot read files of kind '{kind or self.path.name}'", self.path,
+                          "Give .jsonl, .json, .csv or .tsv, also with .gz (of a spreadsheet: save it as CSV in UTF-8)")
+
+    def name(self):
+        return "standard input" if self.piped else str(self.path)
 
     def where(self, number):
-        return f"{self.path}, line {number}"
+        return f"{self.name()}, {self.counts} {number}"
+
+    def place(self, number):
+        return self.name(), number
 
     def class_names(self, column):
         return None
 
     def __iter__(self):
-        rows = self.json_rows() if self.kind in (".jsonl", ".json") else self.separated_rows()
+        return ((record.number, record.row) for record in self.records())
+
+    def records(self):
+        """A Record for each row, as a stream; a header is read before this returns."""
+        with contextlib.ExitStack() as files, self.damage():
+            file = self.opened(files)
+            if self.kind == ".jsonl" and file.peek(4).removeprefix(MARK).lstrip().startswith(b"["):
+                self.counts, rows = "object", json_array(file, self.where)
+            elif self.kind == ".jsonl":
+                rows = json_lines(self.lines(file), self.where)
+            else:
+                lines = self.lines(file)
+                self.header = read_header(lines, self.kind)
+                rows = separated_rows(lines, self.header, self.where) if self.header else ()
+            return self.stream(files.pop_all(), rows)
+
+    def stream(self, files, rows):
+        with files, self.damage():
+            for number, raw, row in rows:
+                yield Record(number, raw, row)
+
+    @contextlib.contextmanager
+    def damage(self):
+        """What is wrong with the file as a whole is said as such."""
         try:
-            with system_errors(self.path):
-                yield from rows
+            with system_errors(self.name()):
+                yield
         except (EOFError, gzip.BadGzipFile, zlib.error):
-            raise Failure("the gzip file is truncated or damaged", self.path, "Fetch it again") from None
+            raise Failure("the gzip file is truncated or damaged", self.name(), "Fetch it again") from None
 
-    def lines(self):
-        """(number, text) of each line, decoded strictly."""
-        with system_errors(self.path):
-            opened = gzip.open(self.path, "rb") if self.path.suffix == ".gz" else open(self.path, "rb")
-        with opened as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    text = line.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    raise Failure(f"not UTF-8: byte 0x{line[error.start]:02x} at byte {error.start + 1}",
-                                  self.where(number), "Convert the file: iconv -f latin1 -t utf-8") from None
-                yield number, text.removeprefix("\ufeff") if number == 1 else text
+    def opened(self, files):
+        """A binary file, unpacked: what it starts with says whether it is packed, not its name."""
+        if self.piped and sys.stdin is None:
+            raise Failure("standard input is closed", "command line", "Give a file, or rows through a pipe")
+        file = sys.stdin.buffer if self.piped else files.enter_context(open(self.path, "rb", BLOCK))
+        head = file.peek(4)
+        packed = next((name for mark, name in PACKED.items() if head.startswith(mark)), None)
+        if packed == "gzip":
+            file = files.enter_context(io.BufferedReader(gzip.GzipFile(fileobj=file), BLOCK))
+            head = file.peek(4)
+        elif packed:
+            raise Failure(f"a {packed} file, not text", self.name(),
+                          CURES.get(packed, "Unpack it; gzip is the only packing that is read"))
+        elif self.path.suffix.lower() == ".gz" and b"\0" in head:
+            raise Failure("the gzip file is truncated or damaged", self.name(), "Fetch it again")
+        other_encoding(head, self.name())
+        other_lines(head, self.name())
+        return file
 
-    def json_rows(self):
-        for number, line in self.lines():
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise Failure(f"not JSON: {error}", self.where(number), "Each line must be one JSON object") from None
-            if not isinstance(row, dict):
-                raise Failure(f"a JSON {type(row).__name__}, not an object", self.where(number),
-                              'Write {"text": "...", "label": "..."}')
-            yield number, row
-
-    def separated_rows(self):
-        """CSV with quotes; TSV without: there a tab ends a field and a quote is a letter."""
-        csv.field_size_limit(sys.maxsize)
-        options = {"delimiter": ","} if self.kind == ".csv" else {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
-        reader = csv.reader((line for _, line in self.lines()), strict=True, **options)
-        header = None
-        try:
-            for fields in reader:
-                if not fields:
-                    continue
-                if header is None:
-                    header = [name.strip() for name in fields]
-                    continue
-                if len(fields) != len(header):
-                    raise Failure(f"{len(fields)} fields, the header has {len(header)}", self.where(reader.line_num),
-                                  "Quote fields that hold the separator or a line break (CSV), or use JSON Lines")
-                yield reader.line_num, dict(zip(header, fields))
-        except csv.Error as error:
-            raise Failure(f"bad {self.kind[1:].upper()}: {error}", self.where(reader.line_num),
-                          "Check the quotes of this line") from None
+    def lines(self, file):
+        """(number, raw, text) of each line, decoded strictly."""
+        for number, raw in enumerate(file, 1):
+            text = decoded(raw, self.where(number))
+            yield number, raw, text.removeprefix("\ufeff") if number == 1 else text
 
 
-class HubTable:
-    """Rows of one split of a Hugging Face data set; rows are counted from 1."""
-
-    def __init__(self, dataset, name, split):
-        self.dataset, self.path = dataset, f"{name}, split {split}"
-
-    def where(self, number):
-        return f"{self.path}, row {number}"
-
-    def class_names(self, column):
-        """The names behind a column of class numbers, or None."""
-        feature = self.dataset.features.get(column)
-        return getattr(feature, "names", None)
-
-    def __iter__(self):
-        yield from enumerate(self.dataset, 1)
+def kind_of(path):
+    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix
 
 
 def column(row, name, table, number):
     """row[name]; a dot reaches into a nested column."""
     if name in row:
-        return row[name]
+        return once(row[name], name, table, number)
     value = row
     for part in name.split("."):
         if not isinstance(value, dict) or part not in value:
             raise Failure(f"no column '{name}'", table.where(number),
                           f"{did_you_mean(name, sorted(row))}. Name the column in the description" if row
                           else "Name the column in the description")
-        value = value[part]
+        value = once(value[part], name, table, number)
     return value
 
 
-def load_hub(name, folder, config):
-    """The DatasetDict behind a hub name or a local folder."""
-    import datasets
-
-    datasets.disable_progress_bars()
-    if not folder:
-        try:
-            return datasets.load_dataset(name, config or None)
-        except Exception as error:  # the library raises its own, the network's and the file system's
-            raise Failure(f"datasets.load_dataset failed: {type(error).__name__}: {error}", f"hub data set {name}",
-                          "Check name, configuration and network, or give folder = with a local copy") from None
-    with system_errors(folder):
-        content = os.listdir(folder)
-    try:
-        if "dataset_dict.json" in content or "state.json" in content:
-            loaded = datasets.load_from_disk(str(folder))
-        else:
-            loaded = datasets.load_dataset(str(folder))
-    except Exception as error:
-        raise Failure(f"not a folder of the datasets library: {type(error).__name__}: {error}", folder,
-                      "Give a folder of save_to_disk, or of parquet, csv or json files") from None
-    return loaded if isinstance(loaded, dict) else {"train": loaded}
-
-
-def hub_table(loaded, name, split, given):
-    """The table of `split`, whose name there is `given` or the same; None where it is absent and was not asked for."""
-    wanted = given or split
-    if wanted in loaded:
-        return HubTable(loaded[wanted], name, wanted)
-    if given or split == "train":
-        raise Failure(f"no split '{wanted}'", name, f"There is: {known_list(sorted(loaded))}")
-    return None
+def once(value, name, table, number):
+    if value is TWICE:
+        raise Failure(f"two columns are called '{name}'", table.where(number), "Rename or remove one of them")
+    return value
 
 
 def digest_files(paths):

@@ -9,7 +9,9 @@ import numpy as np
 import xxhash
 
 from tools import archive
-from tools.failure import Failure, system_errors
+from tools.failure import Failure
+from tools.text_files import read_text
+from tools.tokenizer_files import tokenizer_text
 
 DROPPED_WORDS = {"and", "the"}
 BATCH_ROWS = 2048
@@ -79,13 +81,7 @@ def read_tokenizer(place):
             if "tokenizer/tokenizer.json" not in file:
                 raise Failure("no tokenizer in this archive", path, "Give a model archive that metaloom import wrote")
             return archive.get_text(file, "tokenizer/tokenizer.json")
-    if path.is_dir():
-        path = path / "tokenizer.json"
-    with system_errors(path):
-        try:
-            return path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise Failure("not UTF-8 text", path, "Give the tokenizer.json of the model") from None
+    return tokenizer_text(path)[0] if path.is_dir() else read_text(path)
 
 
 class SplitBuffer:

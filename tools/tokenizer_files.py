@@ -1,0 +1,132 @@
+"""The tokenizer of a Hugging Face folder: its tokenizer.json, or one made of the vocab.txt of an older folder.
+
+Settings beside it (tokenizer_config.json, special_tokens_map.json, added_tokens.json) mean what they mean to
+transformers. Where nothing says whether texts are lower-cased, the vocabulary does: one with capitals is cased.
+"""
+
+import json
+import re
+
+from tools.failure import Failure
+from tools.model_folder import member
+from tools.text_files import read_json_file, read_text
+
+SETTINGS = {"do_lower_case": "lowercase", "strip_accents": "strip_accents", "tokenize_chinese_chars": "handle_chinese_chars"}
+SPECIALS = {"unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]", "mask_token": "[MASK]"}
+CLASSES = re.compile(r"(Bert|DistilBert|Electra|MPNet)Tokenizer(Fast)?|PreTrainedTokenizerFast|TokenizersBackend")
+CASED = 0.01  # share of the pieces that hold a capital; of a lower-cased vocabulary hardly one does
+
+
+def tokenizer_text(folder):
+    """(the content of a tokenizer.json, notes on how it came about)."""
+    config = object_file(folder, "tokenizer_config.json")
+    check_settings(config, folder)
+    path = member(folder, "tokenizer.json")
+    if path:
+        return with_settings(read_text(path), config, path)
+    path = member(folder, "vocab.txt")
+    if not path:
+        raise Failure("neither tokenizer.json nor vocab.txt", folder,
+                      "Save the tokenizer there: tokenizer.save_pretrained(FOLDER)")
+    kind = config.get("tokenizer_class") or "BertTokenizer"
+    if not CLASSES.fullmatch(str(kind)):
+        raise Failure(f"a vocab.txt of a {kind}, which cuts words in its own way", folder,
+                      "Save it with a tokenizer.json: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(NEW)")
+    return from_vocabulary(folder, path, config)
+
+
+def object_file(folder, name):
+    path = member(folder, name)
+    content = read_json_file(path) if path else {}
+    if not isinstance(content, dict):
+        raise Failure(f"not an object of settings such as do_lower_case, but a {type(content).__name__}", path,
+                      f"Fetch {name} again")
+    return content
+
+
+def check_settings(config, folder):
+    for key in (*SETTINGS, "do_basic_tokenize"):
+        if config.get(key) is not None and not isinstance(config[key], bool):
+            raise Failure(f"{key} is {config[key]!r}, not true or false", member(folder, "tokenizer_config.json"),
+                          "Fetch tokenizer_config.json again")
+
+
+def with_settings(text, config, path):
+    """A tokenizer.json whose normalizer follows tokenizer_config.json where the two disagree, as in transformers."""
+    try:
+        content = json.loads(text)
+        normalizer = content["normalizer"]
+        parts = [part for part in [normalizer, *(normalizer or {}).get("normalizers", [])]
+                 if isinstance(part, dict) and part.get("type") == "BertNormalizer"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return text, []  # no tokenizer, or one without a normalizer: the library tells
+    notes = []
+    for key, name in SETTINGS.items():
+        for part in parts:
+            if config.get(key) is not None and part.get(name) != config[key]:
+                notes.append(f"{key} = {json.dumps(config[key])} of tokenizer_config.json replaces {path.name}'s "
+                             f"{json.dumps(part.get(name))}")
+                part[name] = config[key]
+    return (json.dumps(content, ensure_ascii=False), notes) if notes else (text, notes)
+
+
+def from_vocabulary(folder, path, config):
+    from tokenizers import AddedToken, BertWordPieceTokenizer, normalizers, pre_tokenizers
+
+    pieces = read_text(path).rstrip("\n").split("\n")
+    vocabulary = {piece: index for index, piece in enumerate(pieces)}
+    specials = {key: content_of(config.get(key), default) for key, default in SPECIALS.items()}
+    for key, value in object_file(folder, "special_tokens_map.json").items():
+        if key in specials and key not in config:
+            specials[key] = content_of(value, specials[key])
+    notes, lower = [], config.get("do_lower_case")
+    if lower is None:
+        words = [piece for piece in pieces if not re.fullmatch(r"\[.*\]|<.*>", piece)]
+        lower = sum(piece != piece.lower() for piece in words) < max(1, CASED * len(words))
+        notes.append(f"{path.name} has {'no ' * lower}capitals, so texts {'are lower-cased' if lower else 'keep theirs'}; "
+                     "tokenizer_config.json would say it with do_lower_case")
+    chinese, accents = config.get("tokenize_chinese_chars"), config.get("strip_accents")
+    try:
+        tokenizer = BertWordPieceTokenizer(vocabulary, lowercase=lower, strip_accents=accents,
+                                           handle_chinese_chars=chinese is None or chinese, **specials)
+    except Exception as error:  # tokenizers raises bare Exception
+        raise Failure(f"not a vocabulary: {error}", path, "Give one word piece a line, as UTF-8") from None
+    if config.get("do_basic_tokenize") is False:  # words are what white space parts, as they are written
+        tokenizer._tokenizer.normalizer = normalizers.Sequence([])
+        tokenizer._tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        notes.append("do_basic_tokenize = false: words are cut at white space only")
+    for index, token in added_tokens(folder, config, specials, vocabulary):
+        tokenizer.add_tokens([AddedToken(**token)])
+        if index is not None and tokenizer.token_to_id(token["content"]) != index:
+            raise Failure(f"the added token {token['content']!r} has number {index}, but the vocabulary ends at "
+                          f"{tokenizer.get_vocab_size() - 2}", folder, "vocab.txt and added tokens must be of one model")
+    return tokenizer.to_str(pretty=False), notes
+
+
+def content_of(value, default):
+    """A special token is written as its text, or as an object that holds it."""
+    value = value.get("content") if isinstance(value, dict) else value
+    return value if isinstance(value, str) else default
+
+
+def added_tokens(folder, config, specials, vocabulary):
+    """(number or None, what AddedToken takes) of tokens that are found in a text before words are cut.
+
+    The special ones of BERT are none: in a text they are plain text.
+    """
+    found = {}
+    for index, entry in (config.get("added_tokens_decoder") or {}).items():
+        flags = ("lstrip", "rstrip", "normalized", "single_word")
+        found[content_of(entry, "")] = (int(index), {flag: bool(entry.get(flag)) for flag in flags})
+    for content, index in object_file(folder, "added_tokens.json").items():
+        found.setdefault(content, (index, {"normalized": True}))
+    listed = object_file(folder, "special_tokens_map.json").get("additional_special_tokens") or []
+    for entry in [*(config.get("additional_special_tokens") or []), *listed]:
+        found.setdefault(content_of(entry, ""), (None, {"normalized": False}))
+    for content in config.get("never_split") or []:
+        if content in vocabulary:
+            found.setdefault(content, (None, {"normalized": False, "single_word": True}))
+    plain = {*specials.values(), ""}
+    known = [(index, {"content": content, "special": False} | flags) for content, (index, flags) in found.items()
+             if content not in plain]
+    return sorted(known, key=lambda entry: (entry[0] is None, entry[0] or 0))
