@@ -1,6 +1,6 @@
 // golden_class_pieces CASES.json OUT.json: what the program's rule makes of label words, for
-// tests/golden/class_pieces_test.py to compare with plain Python. CASES: a list of label_words; OUT:
-// for each the pieces of every class, or the error as a text.
+// tests/golden/class_pieces_test.py to compare with plain Python. CASES: a list of label_words;
+// OUT: for each the pieces of every class, or the error as a text.
 #include "methods/class_pieces.h"
 
 #include <cstdio>

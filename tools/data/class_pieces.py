@@ -38,4 +38,4 @@ def check_told_apart(names, words, where, cure):
     if twins:
         first, second = (names[number] for number in twins)
         raise Failure(f"classes '{first}' and '{second}' have the same words for the model: it cannot tell them apart",
-                      where, f"Give one of them other words: {cure(second)}")
+                      where, f"Give one of them other words, as in {cure(second)}")
