@@ -201,6 +201,10 @@ void replace_link(const fs::path& link, const fs::path& target) {
   fsync_folder(folder_of(link));
 }
 
+void throw_write_error(const fs::path& path, const char* action, int code) {
+  fail_to_write(path, action, code);
+}
+
 std::vector<std::byte> read_bytes(const fs::path& path) {
   return read_all<std::vector<std::byte>>(path);
 }

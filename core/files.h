@@ -27,6 +27,10 @@ void make_folder(const std::filesystem::path& folder);
 /// Points the symbolic link `link` at `target`, by rename: never absent in between.
 void replace_link(const std::filesystem::path& link, const std::filesystem::path& target);
 
+/// Throws what `code`, an errno of writing to `path`, means: its kind and its cure.
+[[noreturn]] void throw_write_error(const std::filesystem::path& path, const char* action,
+                                    int code);
+
 std::vector<std::byte> read_bytes(const std::filesystem::path& path);
 std::string read_text(const std::filesystem::path& path);
 

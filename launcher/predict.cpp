@@ -1,14 +1,14 @@
-// metaloom predict: labels for new texts, from an adapted checkpoint.
+// metaloom predict: labels for new texts, from an adapted checkpoint, as they arrive.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <fstream>
+#include <algorithm>
+#include <optional>
 
 #include "core/error.h"
-#include "core/files.h"
-#include "core/json.h"
 #include "core/registry.h"
 #include "launcher/assembly.h"
+#include "launcher/labelled_lines.h"
 #include "launcher/user_texts.h"
 #include "launcher/verb.h"
 
@@ -17,53 +17,68 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kRowsAtOnce = 64;
-
 struct PredictOptions {
-  std::string data, out;
+  std::string data, format, out;
+  UserColumns columns;
   void fields(Fields& f) {
-    f.text("data", data, "JSON Lines with \"text\"");
-    f.text("out", out, "where to write the lines with their labels; default: standard output");
+    f.text("data", data, "JSON Lines, CSV or TSV, also gzipped; -: standard input");
+    f.text("format", format, "jsonl, csv or tsv, where the name of the data does not tell");
+    f.text("out", out,
+           "where to write the lines with their labels, packed if it ends in .gz; default: "
+           "standard output");
+    columns.fields(f);
   }
 };
 
-/// The lines of a JSON Lines file that hold something, in order.
-std::vector<Json> lines_of(const fs::path& file) {
-  std::vector<Json> out;
-  std::ifstream in(file);
-  std::int64_t number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    out.push_back(parse_json(line, fmt::format("{}:{}", file.string(), number)));
-  }
-  return out;
-}
-
-/// Log-probabilities [n, N] of all texts.
-at::Tensor score_all(const Assembly& stage, const DatasetInfo& info, const UserTexts& texts,
-                     std::int64_t step) {
-  std::vector<at::Tensor> scores;
-  for (std::int64_t first = 0; first < texts.rows(); first += kRowsAtOnce) {
-    Task task = task_over(info);
-    for (std::int64_t row = first; row < std::min(texts.rows(), first + kRowsAtOnce); ++row) {
-      task.query.push_back(texts.store().example(Split::train, row));
+/// How many of the given labels were right.
+class Tally {
+ public:
+  void see(const UserRow& row, const std::string& predicted,
+           const std::vector<std::string>& known) {
+    ++rows_;
+    if (row.given == UserRow::Label::none) return;
+    const bool is_known = row.given == UserRow::Label::given &&
+                          std::find(known.begin(), known.end(), row.label) != known.end();
+    if (is_known) {
+      ++known_;
+      right_ += row.label == predicted ? 1 : 0;
+    } else {
+      ++unknown_;
     }
-    scores.push_back(stage.method->scores(stage.theta->values(), task, stage.context(step)));
   }
-  return at::cat(scores).to(at::kCPU, at::kDouble);
-}
+  std::int64_t rows() const { return rows_; }
+
+  void print(const std::string& column, bool asked_for) const {
+    if (known_ > 0) {
+      fmt::print(stderr, "accuracy {:.1f} % ({} of {} lines with a label)\n",
+                 100.0 * static_cast<double>(right_) / static_cast<double>(known_), right_, known_);
+    }
+    if (unknown_ > 0) {
+      fmt::print(stderr, "{} lines carry labels that the model does not know\n", unknown_);
+    }
+    if (asked_for && known_ + unknown_ == 0) {
+      fmt::print(stderr, "no line carries a label in the column \"{}\"\n", column);
+    }
+  }
+
+ private:
+  std::int64_t rows_ = 0, known_ = 0, right_ = 0, unknown_ = 0;
+};
 
 class Predict final : public Verb {
  public:
   std::string help() const override {
     PredictOptions options;
-    return "metaloom predict ADAPTED data=FILE.jsonl [key=value ...]\n\n"
-           "Adds \"predicted\" and \"probability\" to every line. Where lines carry a \"label\", "
-           "the\n"
-           "accuracy is printed as well. ADAPTED: a folder written by metaloom adapt.\n\n" +
+    return "metaloom predict ADAPTED data=FILE [key=value ...]\n\n"
+           "Adds \"predicted\" and \"probability\" to every line, or row of a table, and leaves "
+           "all\n"
+           "else of it as it is. Lines are labelled as they arrive, in bounded memory. Where they\n"
+           "carry a label, the accuracy is printed as well. ADAPTED: a folder written by metaloom\n"
+           "adapt, which remembers the columns that it was told of.\n\n" +
            describe_fields(options, "") +
-           "\nExample\n  metaloom predict runs/mine data=new.jsonl out=labelled.jsonl\n";
+           "\nExamples\n"
+           "  metaloom predict runs/mine data=new.jsonl out=labelled.jsonl\n"
+           "  tail -f new.jsonl | metaloom predict runs/mine data=-\n";
   }
 
   int run(const Arguments& arguments) const override {
@@ -76,60 +91,58 @@ class Predict final : public Verb {
       throw Error(Fault::usage, "metaloom predict needs data=FILE.jsonl", "command line",
                   "See metaloom predict --help.");
     }
-    if (fs::path(options.data).extension() != ".jsonl") {
-      throw Error(Fault::usage, "predict adds to the lines of a JSON Lines file", options.data,
-                  "Write one {\"text\": ...} a line into a file that ends in .jsonl.");
-    }
     const Checkpoint checkpoint = Checkpoint::open(resolve_checkpoint(folder));
     if (!checkpoint.contains("task")) {
       throw Error(Fault::usage, "this checkpoint knows no task of its own", folder.string(),
                   "Adapt it first: metaloom adapt " + folder.string() + " data=FILE.jsonl");
     }
-    const DatasetInfo info =
-        parse_task_json(checkpoint.read("task").text("task"), checkpoint.folder().string());
+    const UserTask task =
+        UserTask::parse(checkpoint.read("task").text("task"), checkpoint.folder().string());
+    options.columns = task.columns;
+    read_fields(table, "", options);  // what is typed stands over what adapt was told
     StageConfig config = load_stages(folder / "config.toml", {}).front();
     config.run.init = folder.string();
-    const Assembly stage(config, {&info});
-    const UserTexts texts(options.data, stage.pretrained, false);
-    const at::Tensor scores = score_all(stage, info, texts, checkpoint.step());
-    if (scores.isnan().any().item<bool>()) {
-      throw Error(Fault::non_finite, "the scores are no numbers", folder.string(),
-                  "Adapt again with a lower method.eval_rate.");
+    const Assembly stage(config, {&task.info});
+    const Tally tally = label(stage, task.info, options, checkpoint.step());
+    if (!options.out.empty() && options.out != "-") {
+      fmt::print("{} texts labelled: {}\n", tally.rows(), options.out);
     }
-    write(scores, info, texts.store(), options);
+    tally.print(options.columns.label, table.contains("label"));
     return 0;
   }
 
  private:
-  static void write(const at::Tensor& scores, const DatasetInfo& info, const TokenStore& given,
-                    const PredictOptions& options) {
-    std::vector<Json> lines = lines_of(options.data);
-    std::string text;
-    std::int64_t labelled = 0, right = 0;
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-      const at::Tensor row = scores[static_cast<std::int64_t>(i)];
-      const auto best = row.argmax().item<std::int64_t>();
-      const std::string& label = info.labels.at(best);
-      lines[i]["predicted"] = label;
-      lines[i]["probability"] = row[best].exp().item<double>();
-      const Example example = given.example(Split::train, static_cast<std::int64_t>(i));
-      if (example.label >= 0) {
-        ++labelled;
-        right += given.info().labels.at(example.label) == label ? 1 : 0;
+  static Tally label(const Assembly& stage, const DatasetInfo& info, const PredictOptions& options,
+                     std::int64_t step) {
+    RowStream rows({.data = options.data,
+                    .format = options.format,
+                    .columns = options.columns,
+                    .max_tokens = stage.config.data.task.max_length},
+                   stage.pretrained.tokenizer);
+    LabelledLines lines(options.out);
+    Tally tally;
+    for (auto batch = rows.next(); !batch.empty(); batch = rows.next()) {
+      lines.begin(rows);
+      std::vector<Example> examples;
+      for (const UserRow& row : batch) examples.push_back(example_of(row, -1));
+      const at::Tensor scores = scores_of(stage, stage.theta->values(), info, examples, step);
+      if (scores.isnan().any().item<bool>()) {
+        throw Error(Fault::non_finite, "the scores are no numbers", stage.config.run.init,
+                    "Adapt again with a lower method.eval_rate.");
       }
-      text += lines[i].dump() + "\n";
+      const at::Tensor best = scores.argmax(1);
+      const at::Tensor probability = scores.gather(1, best.unsqueeze(1)).squeeze(1).exp();
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        const auto at = static_cast<std::int64_t>(i);
+        const std::string& label = info.labels.at(best[at].item<std::int64_t>());
+        lines.write(batch[i], label, probability[at].item<double>());
+        tally.see(batch[i], label, info.labels);
+      }
+      lines.flush();
     }
-    if (options.out.empty()) {
-      fmt::print("{}", text);
-    } else {
-      replace_file(options.out, text);
-      fmt::print("{} texts labelled: {}\n", lines.size(), options.out);
-    }
-    if (labelled > 0) {
-      fmt::print(stderr, "accuracy {:.1f} % ({} of {} lines with a label)\n",
-                 100.0 * static_cast<double>(right) / static_cast<double>(labelled), right,
-                 labelled);
-    }
+    rows.finish();
+    lines.finish();
+    return tally;
   }
 };
 

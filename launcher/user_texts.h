@@ -1,46 +1,49 @@
-// A user's own JSON Lines as tasks: the tokens come from tools.data, kept in a temporary store.
+// A user's few labelled texts as a task, and what an adapted checkpoint remembers of it.
 #pragma once
 
-#include <filesystem>
-#include <memory>
-#include <string>
+#include <ATen/core/Tensor.h>
 
-#include "models/pretrained.h"
-#include "sampler/token_store.h"
+#include <string>
+#include <vector>
+
+#include "launcher/assembly.h"
+#include "launcher/row_stream.h"
 
 namespace metaloom {
 
-/// A temporary folder, removed with everything in it.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
-/// The rows of a user's file as the `train` split of a store. Throws what the tool or the store
-/// says of a bad file.
+/// Rows of one data set of the user's own, all held in memory.
 class UserTexts {
  public:
-  /// `labelled`: a row without a label is an error.
-  UserTexts(const std::filesystem::path& file, const Pretrained& model, bool labelled);
-  const TokenStore& store() const { return *store_; }
-  std::int64_t rows() const { return store_->rows(Split::train); }
+  /// Throws what the tool says of a bad file.
+  UserTexts(const UserRows& rows, const std::string& tokenizer);
+  UserTexts(const UserTexts&) = delete;
+  const DatasetInfo& info() const { return info_; }
+  std::vector<std::int64_t> text_digests() const;
+  /// All rows as the support of a task over all classes; views.
+  Task support() const;
 
  private:
-  TemporaryFolder folder_;
-  std::unique_ptr<TokenStore> store_;
+  DatasetInfo info_;
+  std::vector<UserRow> rows_;
+  std::vector<std::int64_t> labels_;  // by row
 };
 
-/// Labels and label words as JSON text, and back: what an adapted checkpoint remembers of its task.
-std::string task_json(const DatasetInfo& info);
-DatasetInfo parse_task_json(const std::string& text, const std::string& where);
+/// What is in the section `task` of an adapted checkpoint: classes, their words, and the columns
+/// that it was told of.
+struct UserTask {
+  DatasetInfo info;
+  UserColumns columns;
+  std::string to_json() const;
+  static UserTask parse(const std::string& text, const std::string& where);
+};
 
 /// A task over all classes of `info`, without rows.
 Task task_over(const DatasetInfo& info);
+/// The row as the method sees it, with the label `label`; a view.
+Example example_of(const UserRow& row, std::int64_t label);
+
+/// Log-probabilities [n, N] of rows, some at a time: memory does not grow with their number.
+at::Tensor scores_of(const Assembly& stage, const Params& theta, const DatasetInfo& info,
+                     const std::vector<Example>& rows, std::int64_t step);
 
 }  // namespace metaloom

@@ -17,8 +17,7 @@ Params hessian_vector(const InnerProblem& problem, InnerLoop& loop, std::int64_t
   const Params kept = std::move(loop.slope[t]);
   if (!kept.empty()) return vjp(kept, v, loop.phi[t]);
   const Params phi = loop.phi[t].leaves();
-  const at::Tensor loss_T = problem.support_loss(phi, t, Derivatives::twice);
-  return vjp(grad(loss_T.sum(), phi, /*create_graph=*/true), v, phi);
+  return vjp(support_gradient(problem, phi, t, Derivatives::twice).gradient, v, phi);
 }
 
 class Maml final : public MetaRule {

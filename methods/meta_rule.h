@@ -21,11 +21,15 @@ namespace metaloom {
 /// How often a loss will be differentiated: twice rules fused attention out.
 enum class Derivatives { once, twice };
 
-/// One pack of episodes as a rule sees it. Both losses are pure functions of their arguments.
+/// One pack of episodes as a rule sees it. All losses are pure functions of their arguments.
 struct InnerProblem {
-  /// Support losses [T] at phi in inner step k (0-based); k keys dropout and batches.
-  std::function<at::Tensor(const Params& phi, std::int64_t k, Derivatives derivatives)>
-      support_loss;
+  /// Losses [T] at phi in inner step k (0-based) over some of the support rows; k keys dropout and
+  /// batches.
+  using SupportLoss =
+      std::function<at::Tensor(const Params& phi, std::int64_t k, Derivatives derivatives)>;
+  /// The support loss is their sum: one, or more of them where the rows do not fit into one pass.
+  /// Each is differentiated by itself, before the next one is computed.
+  std::vector<SupportLoss> support_losses;
   /// Query losses [T] at phi, reached after k inner steps; differentiated once.
   std::function<at::Tensor(const Params& phi, std::int64_t k)> query_loss;
   std::int64_t steps = 5;
@@ -44,6 +48,9 @@ struct MetaGradient {
   at::Tensor support_loss_KT;  // before each inner step
 };
 
+/// Per task whether its loss and its whole gradient are finite, bool [T] on the CPU.
+at::Tensor finite_T(const MetaGradient& meta);
+
 class MetaRule {
  public:
   static constexpr const char* kSeam = "meta-gradient rule";
@@ -59,6 +66,14 @@ class MetaRule {
   /// The meta-gradient at theta_T [T, ...] (a shared theta, expanded). No graph is left behind.
   virtual MetaGradient run(const InnerProblem& problem, const Params& theta_T) const = 0;
 };
+
+/// The support loss [T] at phi, detached, and its gradient; `twice` keeps the gradient's graph.
+struct SupportGradient {
+  at::Tensor loss_T;
+  Params gradient;
+};
+SupportGradient support_gradient(const InnerProblem& problem, const Params& phi, std::int64_t k,
+                                 Derivatives derivatives);
 
 /// What an inner loop leaves for the way back.
 enum class Keep { nothing, path };

@@ -41,6 +41,7 @@ class MetaPrompting final : public Method {
                   "Write <soft:8> into the template, or set method.scope = \"full\".");
     }
     for (const DatasetInfo* dataset : ingredients.datasets) check(*dataset);
+    pieces_.emplace(ingredients.datasets);
     phase_ = {"episodes", Half::all, names_of(groups(initial()))};
   }
 
@@ -66,10 +67,18 @@ class MetaPrompting final : public Method {
   double eval_rate() const {
     return options_.eval_rate < 0 ? options_.inner_rate : options_.eval_rate;
   }
-  void check(const DatasetInfo& dataset) const;
+  static void check(const DatasetInfo& dataset);
   at::Tensor soft_start() const;
   Params learned_of(const Params& theta) const;
   InnerProblem inner_problem(const ClozePack& cloze, const Params& learned) const;
+  /// Passes over a task's support rows whose graphs fit into graph_memory: how many rows each
+  /// takes.
+  std::vector<std::int64_t> support_passes(const Task& task) const {
+    return passes_within(options_.graph_memory * 0x1p30, frame_->row_tokens(task.support),
+                         [this](std::int64_t rows, std::int64_t length) {
+                           return forward_cost(rows, length).peak_bytes;
+                         });
+  }
   Cost forward_cost(std::int64_t rows, std::int64_t length) const {
     return pretrained_.backbone->forward_cost(rows, length, 0, rows, kLabelWords);
   }
@@ -84,11 +93,12 @@ class MetaPrompting final : public Method {
   std::int64_t max_length_;
   MetaPromptingOptions options_;
   std::optional<Template> frame_;
+  std::optional<ClassPieces> pieces_;
   std::unique_ptr<MetaRule> rule_;
   Phase phase_;  // there is but one
 };
 
-void MetaPrompting::check(const DatasetInfo& dataset) const {
+void MetaPrompting::check(const DatasetInfo& dataset) {
   if (dataset.family != "episodes") {
     throw Error(Fault::usage,
                 fmt::format("metaprompting learns from episodes, this set's family is \"{}\"",
@@ -96,10 +106,6 @@ void MetaPrompting::check(const DatasetInfo& dataset) const {
                 fmt::format("dataset {}", dataset.name),
                 "Describe it with family = \"episodes\" and splits of disjoint classes.");
   }
-  Task every_class;
-  every_class.dataset = &dataset;
-  for (std::size_t n = 0; n < dataset.labels.size(); ++n) every_class.classes.push_back(n);
-  const Verbaliser has_words({every_class});
 }
 
 at::Tensor MetaPrompting::soft_start() const {
@@ -156,15 +162,18 @@ Params MetaPrompting::learned_of(const Params& theta) const {
 
 InnerProblem MetaPrompting::inner_problem(const ClozePack& cloze, const Params& learned) const {
   InnerProblem problem;
-  problem.support_loss = [&cloze](const Params& phi, std::int64_t, Derivatives derivatives) {
-    const bool twice = derivatives == Derivatives::twice;
-    return cloze.support_losses_T(phi, twice ? Attention::math : Attention::fused);
-  };
+  for (std::size_t part = 0; part < cloze.parts(); ++part) {
+    problem.support_losses.push_back(
+        [&cloze, part](const Params& phi, std::int64_t, Derivatives derivatives) {
+          const bool twice = derivatives == Derivatives::twice;
+          return cloze.support_losses_T(phi, twice ? Attention::math : Attention::fused, part);
+        });
+  }
   problem.query_loss = [&cloze](const Params& phi, std::int64_t) {
     return cloze.query_losses_T(cloze.query_logits_RN(phi));
   };
   problem.steps = options_.inner_steps;
-  const at::IntArrayRef support = cloze.support().ids_RL.sizes();
+  const at::IntArrayRef support = cloze.support(0).ids_RL.sizes();
   problem.kept_graphs = kept_graphs(forward_cost(support[0], support[1]));
   problem.rate = options_.inner_rate;
   for (const auto& [name, value] : learned)
@@ -172,19 +181,11 @@ InnerProblem MetaPrompting::inner_problem(const ClozePack& cloze, const Params& 
   return problem;
 }
 
-/// Per task whether its loss and its whole gradient are finite, bool [T] on the CPU.
-at::Tensor finite_T(const MetaGradient& meta) {
-  at::Tensor finite = meta.query_loss_T.isfinite();
-  for (const auto& [name, value] : meta.gradient)
-    finite = finite.logical_and(value.flatten(1).isfinite().all(1));
-  return finite.cpu();
-}
-
 std::vector<TaskOutcome> MetaPrompting::gradients(const Params& theta,
                                                   const std::vector<Task>& pack, const StepContext&,
                                                   GradientSink& sink) const {
   const Params learned = learned_of(theta);
-  const ClozePack cloze(*pretrained_.backbone, model(theta), *frame_, pack);
+  const ClozePack cloze(*pretrained_.backbone, model(theta), *frame_, pack, *pieces_);
   InnerProblem problem = inner_problem(cloze, learned);
   at::Tensor accuracy_T;  // read off the logits of the one query pass there is
   problem.query_loss = [&](const Params& phi, std::int64_t) {
@@ -220,7 +221,8 @@ Params MetaPrompting::adapt(const Params& theta, const Task& task, const StepCon
   Task support = task;
   support.query.clear();  // may well be unlabelled
   const Params learned = learned_of(theta);
-  const ClozePack cloze(*pretrained_.backbone, model(theta), *frame_, {support});
+  const ClozePack cloze(*pretrained_.backbone, model(theta), *frame_, {support}, *pieces_,
+                        support_passes(support));
   InnerProblem problem = inner_problem(cloze, learned);
   problem.steps = eval_steps();
   problem.rate = eval_rate();
@@ -235,7 +237,9 @@ at::Tensor MetaPrompting::scores(const Params& theta, const Task& task, const St
   options.keep_R = rows.mask_at_R;
   if (theta.contains(kSoftPrompt)) options.soft_TPD = theta.at(kSoftPrompt).unsqueeze(0);
   const at::Tensor states_QD = pretrained_.backbone->encode(weights, rows, options);
-  return Verbaliser({task}).logits(*pretrained_.backbone, weights, states_QD).log_softmax(1);
+  return Verbaliser({task}, *pieces_)
+      .logits(*pretrained_.backbone, weights, states_QD)
+      .log_softmax(1);
 }
 
 Batch MetaPrompting::batch(const std::vector<Task>& pack, bool support) const {

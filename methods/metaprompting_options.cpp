@@ -23,9 +23,11 @@ void MetaPromptingOptions::fields(Fields& f) {
          {0, 1e6});
   f.real("model_rate_scale", model_rate_scale,
          "scope full: outer rate of the model's weights, in units of the prompt's", {0, 1e6});
-  f.real("graph_memory", graph_memory,
-         "GiB for inner steps' graphs kept for the way back; what exceeds it is computed twice",
-         {0, 1e4});
+  f.real(
+      "graph_memory", graph_memory,
+      "GiB for inner steps' graphs kept for the way back; what exceeds it is computed twice, and "
+      "adapting to many texts takes them in passes of that size",
+      {0, 1e4});
 }
 
 void MetaPromptingOptions::check() const {

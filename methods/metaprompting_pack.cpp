@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "core/error.h"
@@ -51,18 +52,39 @@ class SomeWords final : public Weights {
 
 }  // namespace
 
+std::vector<std::int64_t> passes_within(
+    double bytes, const std::vector<std::int64_t>& lengths,
+    const std::function<double(std::int64_t rows, std::int64_t length)>& bytes_of) {
+  std::vector<std::int64_t> passes;
+  std::int64_t longest = 0;
+  for (const std::int64_t length : lengths) {
+    longest = std::max(longest, length);
+    if (!passes.empty() && bytes_of(passes.back() + 1, longest) <= bytes) {
+      ++passes.back();
+    } else {
+      passes.push_back(1);
+      longest = length;
+    }
+  }
+  return passes;
+}
+
 ClozePack::ClozePack(const Backbone& backbone, Params frozen, const Template& frame,
-                     const std::vector<Task>& pack)
+                     const std::vector<Task>& pack, const ClassPieces& pieces,
+                     const std::vector<std::int64_t>& parts)
     : backbone_(backbone),
       frozen_(std::move(frozen)),
       tasks_(static_cast<std::int64_t>(pack.size())),
       device_(frozen_.at(backbone.word_table()).device()),
-      support_(framed(frame, pack, &Task::support)),
       query_(framed(frame, pack, &Task::query)),
-      verbaliser_(pack) {
+      verbaliser_(pack, pieces) {
+  frame_support(frame, pack, parts);
   std::vector<at::Tensor> ids{verbaliser_.word_ids_C().to(device_)};
-  for (const Side* side : {&support_, &query_})
-    if (side->batch.ids_RL.defined()) ids.push_back(side->batch.ids_RL.flatten());
+  const auto take = [&](const Side& side) {
+    if (side.batch.ids_RL.defined()) ids.push_back(side.batch.ids_RL.flatten());
+  };
+  for (const Side& part : support_) take(part);
+  take(query_);
   used_U_ = std::get<0>(at::_unique(at::cat(ids), /*sorted=*/true));
   place_V_ = at::zeros({backbone.geometry().vocabulary}, used_U_.options());
   place_V_.index_copy_(0, used_U_, at::arange(used_U_.size(0), used_U_.options()));
@@ -87,6 +109,22 @@ ClozePack::Side ClozePack::framed(const Template& frame, const std::vector<Task>
   side.batch = batch_on(frame.frame(all, tasks_), device_);
   side.label_R = labels_of(labelled, device_);
   return side;
+}
+
+void ClozePack::frame_support(const Template& frame, const std::vector<Task>& pack,
+                              const std::vector<std::int64_t>& parts) {
+  if (parts.size() < 2) {
+    support_.push_back(framed(frame, pack, &Task::support));
+    return;
+  }
+  if (pack.size() != 1) throw Error(Fault::internal, "several tasks, and several passes over one");
+  auto row = pack[0].support.begin();
+  for (const std::int64_t rows : parts) {
+    Task part = pack[0];
+    part.support.assign(row, row + rows);
+    row += rows;
+    support_.push_back(framed(frame, {part}, &Task::support));
+  }
 }
 
 Params ClozePack::fast_weights(const Params& theta) const {
@@ -147,8 +185,14 @@ at::Tensor ClozePack::losses_T(const at::Tensor& logits_RN, const at::Tensor& la
   return -right_R1.view({tasks_, -1}).mean(1);
 }
 
-at::Tensor ClozePack::support_losses_T(const Params& phi_T, Attention attention) const {
-  return losses_T(logits_RN(phi_T, support_.batch, attention), support_.label_R);
+at::Tensor ClozePack::support_losses_T(const Params& phi_T, Attention attention,
+                                       std::size_t part) const {
+  const Side& side = support_[part];
+  const at::Tensor mean_T = losses_T(logits_RN(phi_T, side.batch, attention), side.label_R);
+  if (support_.size() == 1) return mean_T;
+  std::int64_t rows = 0;
+  for (const Side& one : support_) rows += one.batch.rows();
+  return mean_T * (static_cast<double>(side.batch.rows()) / static_cast<double>(rows));
 }
 
 at::Tensor ClozePack::query_logits_RN(const Params& phi_T) const {
@@ -170,7 +214,9 @@ std::int64_t ClozePack::tokens(const Side& side, std::int64_t task) const {
 }
 
 std::int64_t ClozePack::support_tokens(std::int64_t task) const {
-  return tokens(support_, task);
+  std::int64_t sum = 0;
+  for (const Side& part : support_) sum += tokens(part, task);
+  return sum;
 }
 std::int64_t ClozePack::query_tokens(std::int64_t task) const {
   return tokens(query_, task);

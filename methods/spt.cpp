@@ -38,9 +38,9 @@ class Spt final : public Method {
         plan_(section, in),
         max_length_(max_length_of(in)),
         frame_(plan_.options().words, *in.pretrained.vocabulary, max_length_, true),
-        net_(pretrained_, plan_) {
+        pieces_(checked(in.datasets)),
+        net_(pretrained_, plan_, pieces_) {
     require_mlm_head(pretrained_);
-    for (const DatasetInfo* dataset : in.datasets) check(*dataset);
   }
 
   void fields(Fields& f) override { plan_.options().fields(f); }
@@ -58,7 +58,8 @@ class Spt final : public Method {
   Batch batch(const std::vector<Task>& pack, bool support) const override;
 
  private:
-  void check(const DatasetInfo& dataset) const;
+  static const std::vector<const DatasetInfo*>& checked(
+      const std::vector<const DatasetInfo*>& datasets);
   Batch framed(const Task& task) const;
   std::vector<std::string> trained(const Params& theta, std::int64_t step) const;
 
@@ -67,19 +68,19 @@ class Spt final : public Method {
   SptPlan plan_;
   std::int64_t max_length_;
   Template frame_;
+  ClassPieces pieces_;
   SptNet net_;
 };
 
-void Spt::check(const DatasetInfo& dataset) const {
-  if (dataset.family != "classification") {
+const std::vector<const DatasetInfo*>& Spt::checked(
+    const std::vector<const DatasetInfo*>& datasets) {
+  for (const DatasetInfo* dataset : datasets) {
+    if (dataset->family == "classification") continue;
     throw Error(
-        Fault::usage, fmt::format("spt cannot learn from the family \"{}\"", dataset.family),
-        fmt::format("dataset {}", dataset.name), "Use datasets of the family classification.");
+        Fault::usage, fmt::format("spt cannot learn from the family \"{}\"", dataset->family),
+        fmt::format("dataset {}", dataset->name), "Use datasets of the family classification.");
   }
-  Task every_class;
-  every_class.dataset = &dataset;
-  for (std::size_t n = 0; n < dataset.labels.size(); ++n) every_class.classes.push_back(n);
-  const Verbaliser has_words({every_class});
+  return datasets;
 }
 
 Params Spt::initial() const {

@@ -58,7 +58,9 @@ at::Tensor SptNet::states_RD(const Params& theta, const Batch& batch,
 }
 
 at::Tensor SptNet::log_probabilities(const at::Tensor& states_RD, const Task& task) const {
-  return Verbaliser({task}).logits(*pretrained_.backbone, frozen_, states_RD).log_softmax(1);
+  return Verbaliser({task}, pieces_)
+      .logits(*pretrained_.backbone, frozen_, states_RD)
+      .log_softmax(1);
 }
 
 GeneratedPrompts SptNet::hyper_network(const Params& theta, const Batch& batch,

@@ -8,6 +8,7 @@
 
 #include <string>
 
+#include "methods/class_pieces.h"
 #include "methods/spt_plan.h"
 #include "methods/spt_prompts.h"
 
@@ -24,9 +25,9 @@ at::Tensor gate_mask_N(const Rng& update, std::int64_t gates, double keep_probab
 
 class SptNet {
  public:
-  /// Both outlive the net.
-  SptNet(const Pretrained& pretrained, const SptPlan& plan)
-      : pretrained_(pretrained), plan_(plan), frozen_(pretrained.weights) {}
+  /// All of them outlive the net.
+  SptNet(const Pretrained& pretrained, const SptPlan& plan, const ClassPieces& pieces)
+      : pretrained_(pretrained), plan_(plan), pieces_(pieces), frozen_(pretrained.weights) {}
 
   struct Loss {
     at::Tensor total;      // what is differentiated
@@ -53,6 +54,7 @@ class SptNet {
 
   const Pretrained& pretrained_;
   const SptPlan& plan_;
+  const ClassPieces& pieces_;
   SharedWeights frozen_;
 };
 

@@ -174,6 +174,16 @@ std::int64_t Template::frame_tokens() const {
   return static_cast<std::int64_t>(pieces_.size()) - texts + 2;  // [CLS] and the last [SEP]
 }
 
+std::vector<std::int64_t> Template::row_tokens(const std::vector<Example>& rows) const {
+  std::vector<std::int64_t> out;
+  for (const Example& row : rows) {
+    std::int64_t tokens = frame_tokens();
+    for (const auto& segment : row.segments) tokens += static_cast<std::int64_t>(segment.size());
+    out.push_back(std::min(tokens, max_length_));
+  }
+  return out;
+}
+
 std::vector<std::int32_t> Template::frame_row(const Example& row,
                                               std::vector<std::int64_t>& segments,
                                               std::vector<std::int64_t>& slots,

@@ -24,6 +24,8 @@ class Template {
   std::int64_t soft_tokens() const { return soft_tokens_; }
   /// Tokens of the frame, specials included, text not.
   std::int64_t frame_tokens() const;
+  /// How long each row becomes, at most.
+  std::vector<std::int64_t> row_tokens(const std::vector<Example>& rows) const;
   /// Frames examples of `tasks` equally sized groups of rows. Texts are cut from the right to fit
   /// max_length, the longer one first, to half of the room; every row is padded to the longest of
   /// the batch. A row without a pair has no [SEP] before it either. What follows a [SEP] has token

@@ -4,37 +4,12 @@
 
 #include <map>
 
-#include <fmt/format.h>
-
-#include "core/error.h"
-
 namespace metaloom {
-namespace {
-
-/// First pieces of the words of a class.
-std::vector<std::int64_t> first_pieces(const DatasetInfo& dataset, std::int64_t label) {
-  const std::string& name = dataset.labels.at(label);
-  std::vector<std::int64_t> pieces;
-  if (label < static_cast<std::int64_t>(dataset.label_words.size())) {
-    for (const auto& word : dataset.label_words[label]) {
-      if (!word.empty()) pieces.push_back(word.front());
-    }
-  }
-  if (pieces.empty()) {
-    throw Error(Fault::data, fmt::format("the label \"{}\" has no word to stand for it", name),
-                fmt::format("dataset {}", dataset.name),
-                "Give it one in the dataset's label_words and prepare the data again.");
-  }
-  return pieces;
-}
-
-}  // namespace
-
-Verbaliser::Verbaliser(const std::vector<Task>& pack) {
+Verbaliser::Verbaliser(const std::vector<Task>& pack, const ClassPieces& pieces) {
   std::map<std::int64_t, std::int64_t> column;  // vocabulary id -> column
   for (const Task& task : pack) {
     for (const std::int64_t label : task.classes) {
-      for (const std::int64_t id : first_pieces(*task.dataset, label)) column.try_emplace(id, 0);
+      for (const std::int64_t id : pieces.of(*task.dataset, label)) column.try_emplace(id, 0);
     }
   }
   std::vector<std::int64_t> ids;
@@ -50,9 +25,9 @@ Verbaliser::Verbaliser(const std::vector<Task>& pack) {
   auto average = average_TNC_.accessor<double, 3>();
   for (std::int64_t t = 0; t < tasks; ++t) {
     for (std::int64_t n = 0; n < ways; ++n) {
-      const auto pieces = first_pieces(*pack[t].dataset, pack[t].classes.at(n));
-      for (const std::int64_t id : pieces) {
-        average[t][n][column.at(id)] += 1.0 / static_cast<double>(pieces.size());
+      const auto& own = pieces.of(*pack[t].dataset, pack[t].classes.at(n));
+      for (const std::int64_t id : own) {
+        average[t][n][column.at(id)] += 1.0 / static_cast<double>(own.size());
       }
     }
   }

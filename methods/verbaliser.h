@@ -1,11 +1,12 @@
-// From [MASK] states to class scores: the logit of a class is the mean of the MLM logits of its
-// label words' first pieces. Only those vocabulary rows are ever computed.
+// From [MASK] states to class scores: the logit of a class is the mean of the MLM logits of the
+// word pieces that stand for it. Only those vocabulary rows are ever computed.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <vector>
 
+#include "methods/class_pieces.h"
 #include "models/backbone.h"
 #include "sampler/task.h"
 
@@ -13,9 +14,8 @@ namespace metaloom {
 
 class Verbaliser {
  public:
-  /// For the classes of a pack of tasks (same N each). Throws Error{data} naming the label that
-  /// has no word.
-  explicit Verbaliser(const std::vector<Task>& pack);
+  /// For the classes of a pack of tasks (same N each).
+  Verbaliser(const std::vector<Task>& pack, const ClassPieces& pieces);
 
   /// Class logits [R, N] of states_RD; rows of a task contiguous and equally many.
   at::Tensor logits(const Backbone& backbone, const Weights& weights,
@@ -25,7 +25,7 @@ class Verbaliser {
 
  private:
   at::Tensor word_ids_C_;   // union over the pack's classes
-  at::Tensor average_TNC_;  // row n: 1/words at the words of class n
+  at::Tensor average_TNC_;  // row n: 1/pieces at the pieces of class n
 };
 
 }  // namespace metaloom

@@ -25,6 +25,7 @@ OWNERS = {
     r"nccl\.h": r"comm/nccl\.cpp",
     r"toml\+\+/.*|toml\.hpp": r"core/config_content\.h",
     r"xxhash\.h": r"core/digest\.cpp",
+    r"zlib\.h": r"core/file_writer\.cpp",
     r"nlohmann/.*": r"core/json\.h",
     r"gtest/.*|gmock/.*|rapidcheck.*": r"tests/.*",
     r"benchmark/.*": r"bench/.*",

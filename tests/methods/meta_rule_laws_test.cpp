@@ -43,9 +43,12 @@ Case analytic(const std::vector<std::int64_t>& tasks) {
            0.3 * phi.at("a").exp().sum(1);
   };
   Case out;
-  out.problem.support_loss = [loss](const Params& phi, std::int64_t k, Derivatives) {
-    return loss(phi, 1.0 + 0.1 * static_cast<double>(k));
-  };
+  // Of two terms, as where the support rows take two passes.
+  for (const double share : {0.3, 0.7})
+    out.problem.support_losses.push_back(
+        [loss, share](const Params& phi, std::int64_t k, Derivatives) {
+          return loss(phi, share * (1.0 + 0.1 * static_cast<double>(k)));
+        });
   out.problem.query_loss = [loss](const Params& phi, std::int64_t) {
     return loss(phi, 0.7) + phi.at("b").pow(2).sum({1, 2});
   };
@@ -65,13 +68,14 @@ Case prompted(const TinyEpisodes& world, const std::vector<std::int64_t>& tasks)
   for (const std::int64_t t : tasks) pack.push_back(world.tasks.at(t));
   const Template frame("<soft:2> {text} , the topic is [MASK] .", *world.pretrained.vocabulary, 24,
                        true);
-  const auto cloze = std::make_shared<ClozePack>(*world.pretrained.backbone,
-                                                 world.pretrained.weights, frame, pack);
+  const auto cloze =
+      std::make_shared<ClozePack>(*world.pretrained.backbone, world.pretrained.weights, frame, pack,
+                                  ClassPieces({&world.dataset}));
   Case out;
-  out.problem.support_loss = [cloze](const Params& phi, std::int64_t, Derivatives derivatives) {
+  out.problem.support_losses = {[cloze](const Params& phi, std::int64_t, Derivatives derivatives) {
     return cloze->support_losses_T(
-        phi, derivatives == Derivatives::twice ? Attention::math : Attention::fused);
-  };
+        phi, derivatives == Derivatives::twice ? Attention::math : Attention::fused, 0);
+  }};
   out.problem.query_loss = [cloze](const Params& phi, std::int64_t) {
     return cloze->query_losses_T(cloze->query_logits_RN(phi));
   };
@@ -93,7 +97,9 @@ Params unrolled(const Case& c) {
   const Params theta = c.theta_T.leaves();
   Params phi = theta;
   for (std::int64_t k = 0; k < c.problem.steps; ++k) {
-    const at::Tensor loss = c.problem.support_loss(phi, k, Derivatives::twice).sum();
+    at::Tensor loss = at::zeros({}, at::kDouble);
+    for (const auto& support_loss : c.problem.support_losses)
+      loss = loss + support_loss(phi, k, Derivatives::twice).sum();
     const Params g = grad(loss, phi, true);
     Params next;
     for (const auto& [name, value] : phi)

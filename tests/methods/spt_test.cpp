@@ -164,8 +164,9 @@ TEST(Spt, ClosedLayersAreAbsentAndNothingBelowTheLowestDependsOnPrompts) {
   options.hidden_RLD = world.pretrained.backbone->encode_below(frozen, batch, 2);
   EXPECT_TRUE(whole.equal(world.pretrained.backbone->encode(frozen, batch, options)));
   const at::Tensor scores = method->scores(theta, world.tasks[0], {8, 8, Rng(1)});
-  const at::Tensor by_hand =
-      Verbaliser({world.tasks[0]}).logits(*world.pretrained.backbone, frozen, whole).log_softmax(1);
+  const at::Tensor by_hand = Verbaliser({world.tasks[0]}, ClassPieces({&world.datasets[0]}))
+                                 .logits(*world.pretrained.backbone, frozen, whole)
+                                 .log_softmax(1);
   EXPECT_TRUE(scores.equal(by_hand));
 }
 

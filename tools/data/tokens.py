@@ -1,6 +1,7 @@
 """Word pieces by Hugging Face `tokenizers`, and the arrays of one split of a token store."""
 
 import hashlib
+import json
 import pathlib
 import re
 from array import array
@@ -9,6 +10,7 @@ import numpy as np
 import xxhash
 
 from tools import archive
+from tools.data.class_pieces import check_told_apart
 from tools.failure import Failure
 from tools.text_files import read_text
 from tools.tokenizer_files import tokenizer_text
@@ -29,6 +31,10 @@ def split_words(text):
     words = [word.strip("'") for word in re.split(r"[^\w']+|_", spaced.lower())]
     words = [word for word in words if word]
     return [word for word in words if word not in DROPPED_WORDS] or words
+
+
+def in_description(name):
+    return f"label_words = {{ {json.dumps(name, ensure_ascii=False)} = \"...\" }} in the description"
 
 
 class WordPieces:
@@ -54,8 +60,11 @@ class WordPieces:
     def encode(self, texts):
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
-    def label_words(self, names, given, where):
-        """For each label its words, each a list of word pieces; words that are not in the vocabulary are left out."""
+    def label_words(self, names, given, where, cure=in_description):
+        """For each label its words, each a list of word pieces; words that are not in the vocabulary are left out.
+
+        `cure(name)` says how a label is given other words.
+        """
         for name in given:
             if name not in names:
                 raise Failure(f"label_words names '{name}', which is no label", where,
@@ -66,8 +75,9 @@ class WordPieces:
                      if ids and self.unknown not in ids]
             if not words:
                 raise Failure(f"no word of label '{name}' is in the tokenizer's vocabulary", where,
-                              f'Rename it, or write label_words = {{ "{name}" = "..." }} in the description')
+                              f"Rename it, or write {cure(name)}")
             found.append(words)
+        check_told_apart(names, found, where, cure)
         return found
 
 
