@@ -25,7 +25,7 @@ def rows(*pairs):
 
 MUSIC = rows(("play a song", "music"), ("will it rain", "weather"))
 SYMBOLS = rows(("a pointer", "C"), ("a template", "C++"), ("a property", "C#"))
-SPELLED = "label_words={'C++' = 'plus plus', \"C#\" = \"sharp\"}"
+SPELLED = "label_words={'C++' = 'plus plus', \"C#\" = \"sharp\"}"  # refused words and files: tests/tools/user_rows_test.py
 
 
 class AdaptRows(SystemTest):
@@ -40,11 +40,11 @@ class AdaptRows(SystemTest):
         path.write_bytes(content)
         return path
 
-    def adapt(self, *words, code=0, given=b"", **variables):
+    def adapt(self, *words, code=0, given=b""):
         """Adapts into a new folder; returns it and all that was printed."""
         type(self).count += 1
         out = self.folder / f"adapted{self.count}"
-        done = self.place.run("adapt", self.stage, f"out={out}", *words, given=given, **variables)
+        done = self.place.run("adapt", self.stage, f"out={out}", *words, given=given, TMPDIR="/nowhere")  # no disk needed
         said = done.stderr.decode() + done.stdout.decode()
         self.assertEqual(code, done.returncode, said)
         if code:
@@ -64,12 +64,9 @@ class AdaptRows(SystemTest):
         """predict and adapt read different files."""
         table = b"text,label\r\nplay a song,music\r\nwill it rain,weather\r\n"
         for name, content in [
-            ("a byte-order mark.jsonl", b"\xef\xbb\xbf" + MUSIC),
-            ("blank lines.jsonl", MUSIC.replace(b"\n", b"\n\xc2\xa0\x0c\n")),
-            ("other fields.jsonl", MUSIC.replace(b"}", b', "a": NaN, "b": 1e400, "c": 12345678901234567890123}')),
-            ("packed.jsonl.gz", gzip.compress(MUSIC)),
+            ("packed.jsonl.gz", gzip.compress(b"\xef\xbb\xbf" + MUSIC.replace(b"\n", b"\n\xc2\xa0\x0c\n").replace(
+                b"}", b', "a": NaN, "b": 1e400, "c": 12345678901234567890123}'))),
             ("CAPITALS.CSV", table),
-            ("tabs.tsv", table.replace(b",", b"\t")),
         ]:
             with self.subTest(name):
                 _, said = self.adapt(f"data={self.written(name, content)}")
@@ -77,33 +74,16 @@ class AdaptRows(SystemTest):
         out, _ = self.adapt("data=-", "format=csv", given=table)
         self.assertEqual("stdin", self.task(out)["name"])
 
-    def test_files_that_cannot_be_read(self):
-        """The wrong cure was named."""
-        good = MUSIC.decode()
-        for name, content, pieces in [
-            ("utf16.jsonl", good.encode("utf-16"), ["UTF-16", "iconv -f utf-16"]),
-            ("cr.csv", b"text,label\rplay a song,music\r", ["CR only"]),
-            ("null.jsonl", b'{"text": "hm", "label": null}\n', ["no label", "line 1", "label=COLUMN"]),
-            ("empty.jsonl", b'{"text": "hm", "label": ""}\n', ["no label", "line 1"]),
-            ("list.jsonl", b'{"text": "hm", "label": [1]}\n', ["the label is [1]", "line 1"]),
-            ("twice.jsonl", b'{"text": "hm", "label": "a", "label": "b"}\n', ["two columns are called 'label'", "line 1"]),
-            ("column.jsonl", b'{"txt": "hm", "label": "a"}\n', ["no column 'text'", "'txt'", "text=COLUMN"]),
-            ("nothing.jsonl", b"\n", ["no row"]),
-            ("one.jsonl", rows(("play a song", "music")), ["1 class"]),
-        ]:
-            with self.subTest(name):
-                _, said = self.adapt(f"data={self.written(name, content)}", code=DATA)
-                for piece in pieces:
-                    self.assertIn(piece, said)
-
     def test_classes_that_cannot_be_told_apart(self):
         """The second of two such classes was never predicted, and nothing was said."""
-        for first, second in [("C", "C++"), ("Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)"), ("1", "-1"), ("Sports", "sports")]:
-            with self.subTest(second):
-                given = self.written("twins.jsonl", rows(("one", first), ("two", second), ("three", "other")))
-                _, said = self.adapt(f"data={given}", code=DATA)
-                self.assertIn(f"classes '{first}' and '{second}' have the same words", said)
-                self.assertIn(f'label_words=\'{{"{second}" = "..."}}\'', said)
+        given = self.written("symbols.jsonl", SYMBOLS)
+        _, said = self.adapt(f"data={given}", code=DATA)
+        self.assertIn("classes 'C' and 'C++' have the same words", said)
+        self.assertIn('label_words=\'{"C++" = "..."}\'', said)
+        out, _ = self.adapt(f"data={given}", SPELLED)
+        self.assertEqual([1, 2, 1], [len(words) for words in self.task(out)["label_words"]])
+        _, said = self.adapt(f"data={given}", "label_words={oops", code=USAGE)
+        self.assertIn("no TOML table", said)
         given = self.written("pieces.jsonl", rows(("one", "unhelpfulness"), ("two", "unfriendliness")))
         out, _ = self.adapt(f"data={given}")
         words = self.task(out)["label_words"]
@@ -111,34 +91,6 @@ class AdaptRows(SystemTest):
         labelled = self.place.output("predict", out, f"data={given}")
         answers = [json.loads(line) for line in labelled.splitlines()]
         self.assertNotEqual([0.5, 0.5], [round(answer["probability"], 9) for answer in answers], "one logit for both")
-
-    def test_label_words(self):
-        """adapt could not be told of words."""
-        given = self.written("symbols.jsonl", SYMBOLS)
-        in_toml = self.written("words.toml", b'\xef\xbb\xbf"C++" = "plus plus"\n"C#" = "sharp"\n')
-        in_json = self.written("words.json", b'{"C++": "plus plus", "C#": "sharp"}')
-        expected = None
-        for words in [[SPELLED], ["label_words.C++=plus plus", "label_words.C#=sharp"], [f"label_words={in_toml}"],
-                      ["label_words.\"C++\"='plus plus'", f"label_words={in_json}"]]:
-            with self.subTest(words):
-                out, _ = self.adapt(f"data={given}", *words)
-                task = self.task(out)
-                self.assertEqual(["C", "C++", "C#"], task["labels"])
-                expected = expected or task["label_words"]
-                self.assertEqual(expected, task["label_words"])
-                self.assertEqual([1, 2, 1], [len(word) for word in task["label_words"]])
-        for code, words, pieces in [
-            (DATA, ["label_words.D=delta", SPELLED], ["label_words names 'D'"]),
-            (DATA, ["label_words.C++=sharp", "label_words.C#=sharp"], ["'C++' and 'C#'"]),
-            (USAGE, ["label_words={oops"], ["no TOML table", "label_words='"]),
-            (USAGE, ["label_words.C++="], ["not a text"]),
-            (USAGE, ["label_words=words"], ["neither a table nor"]),
-            (DATA, ["label_words=nowhere.toml"], ["nowhere.toml"]),
-        ]:
-            with self.subTest(words):
-                _, said = self.adapt(f"data={given}", *words, code=code)
-                for piece in pieces:
-                    self.assertIn(piece, said)
 
     def test_columns_are_told_and_remembered(self):
         """Columns had to be called text and label."""
@@ -155,12 +107,6 @@ class AdaptRows(SystemTest):
         self.assertIn("only numbers tell a model nothing: 1, 5", pair)
         self.assertEqual(2, self.place.output("predict", self.folder / "pair", f"data={given}").count('"predicted"'))
 
-    def test_one_text_with_two_labels_is_told(self):
-        given = self.written("two.jsonl", MUSIC + rows(("Will it  rain", "music")))
-        _, said = self.adapt(f"data={given}")
-        self.assertIn("warning: 1 texts stand there again with another label, such as that of line 2 ('weather') and 3 ('music')",
-                      said)
-
     def test_many_rows_are_taken_in_passes(self):
         """All rows were one batch, and graph_memory changed nothing."""
         given = self.written("many.jsonl", b"".join(
@@ -173,10 +119,6 @@ class AdaptRows(SystemTest):
             moved = numpy.abs(self.theta(at_once) - self.theta(cut)).max()
             self.assertLess(moved, 1e-5)
             self.assertGreater(moved, 0, "nothing was cut")
-
-    def test_no_temporary_disk_is_needed(self):
-        given = self.written("disk.jsonl", MUSIC)
-        self.adapt(f"data={given}", TMPDIR="/nowhere")
 
     def test_stores_and_checkpoints_made_before(self):
         """Such a store was accepted by train, plan and evaluate, and such a checkpoint by predict."""

@@ -159,7 +159,7 @@ class PredictLines(SystemTest):
                 printed, said = self.predict(f"data={given}", code=DATA)
                 self.assertEqual(200, printed.count(b'"predicted"'))
                 self.assertIn("line 201", said)
-                self.assertEqual(1, said.count("error:"), said)
+                self.assertEqual(1, said.count("metaloom: error:"), said)
                 self.predict(f"data={given}", f"out={out}", code=DATA)
                 self.assertEqual([], [path.name for path in self.folder.iterdir() if "never" in path.name])
 
@@ -170,14 +170,14 @@ class PredictLines(SystemTest):
         with open("/dev/full", "wb") as full:
             done = subprocess.run(words, cwd=ROOT, env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, check=False)
         self.assertNotEqual(0, done.returncode)
-        self.assertEqual(1, done.stderr.count(b"error:"), done.stderr)
+        self.assertEqual(1, done.stderr.count(b"metaloom: error:"), done.stderr)
         said = self.place.metaloom("predict", self.adapted, f"data={given}", "out=/dev/full", code=TEMPORARY)
         self.assertEqual(1, said.count("No space left"), said)
         self.assertEqual(0o20666, os.stat("/dev/full").st_mode, "it must not be replaced by a file")
         closed = subprocess.run(["bash", "-c", 'exec "$@" >&-', "bash", *words], cwd=ROOT, env=ENVIRONMENT,
                                 stderr=subprocess.PIPE, check=False)
         self.assertNotEqual(0, closed.returncode)
-        self.assertEqual(1, closed.stderr.count(b"error:"), closed.stderr)
+        self.assertEqual(1, closed.stderr.count(b"metaloom: error:"), closed.stderr)
 
     def test_answers_come_while_the_input_pauses(self):
         """Nothing came before the input ended."""

@@ -62,7 +62,8 @@ class Workplace:
 
     def run(self, *words, given=b"", **variables):
         """Runs a verb with `given` on its standard input; returns the ended process, its output as bytes."""
-        return subprocess.run([str(PROGRAM), *map(str, words)], cwd=ROOT, env=ENVIRONMENT | variables, input=given,
+        return subprocess.run([str(PROGRAM), *map(str, words)], cwd=ROOT, input=given,
+                              env=ENVIRONMENT | {"OMP_NUM_THREADS": "1"} | variables,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, check=False)
 
     def output(self, *words):

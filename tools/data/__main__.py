@@ -60,12 +60,12 @@ def main():
         only = [name for name in options.only.split(",") if name]
         prepare(description, options.out, place, only, options.jobs, lambda line: print(line, flush=True))
     else:
-        from tools.data.stream import check_format, stream
+        from tools.data.stream import Frames, check_format, stream
         from tools.data.tokens import WordPieces
 
         columns = {"text": options.text, "label": options.label, "text_pair": options.text_pair}
         stream(options.data, check_format(options.format), WordPieces(place), columns, options.max_tokens, options.labelled,
-               options.label_words)
+               options.label_words, Frames())
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import struct
 import sys
 from array import array
 
-from tools.data.families import Unusable, is_missing, label_name, plain_text
+from tools.data.families import Unusable, is_missing, label_name, plain_text, whole
 from tools.data.json_rows import TWICE
 from tools.data.layout import layout_of
 from tools.data.rows import FileTable
@@ -91,14 +91,13 @@ def value_at(row, name):
 class Rows:
     """Reads, tokenises and hands on."""
 
-    def __init__(self, table, pieces, columns, max_tokens, labelled):
+    def __init__(self, table, pieces, columns, max_tokens, labelled, frames):
         self.table, self.pieces, self.columns, self.max_tokens, self.labelled = table, pieces, columns, max_tokens, labelled
-        self.frames, self.waiting, self.layout = None, [], None
+        self.frames, self.waiting, self.layout = frames, [], None
         self.count, self.names, self.first_label, self.contradictions = 0, {}, {}, []
 
     def run(self):
         """Hands on all rows; those before a bad one, too."""
-        self.frames = Frames()
         if self.table.piped and sys.stdin is not None:
             sys.stdin = io.TextIOWrapper(io.BufferedReader(Arriving(self.hand_on), 1 << 16))
         failure = None
@@ -152,10 +151,8 @@ class Rows:
             if value is TWICE:
                 raise Failure(f"two columns are called '{self.columns['label']}'", self.table.where(record.number),
                               "Rename or remove one of them")
-            name = label_name(value, self.table, record.number)
-            name.encode("utf-8")
-            return GIVEN_LABEL, name
-        except (Failure, UnicodeEncodeError):
+            return GIVEN_LABEL, whole(label_name(value, self.table, record.number), self.table, record.number)
+        except Failure:
             if self.labelled:
                 raise
             return ODD_LABEL, ""
@@ -194,13 +191,13 @@ class Rows:
                   f"{self.table.counts} {at} ('{one}') and {again} ('{other}')", file=sys.stderr)
 
 
-def stream(data, kind, pieces, columns, max_tokens, labelled, typed):
+def stream(data, kind, pieces, columns, max_tokens, labelled, typed, frames):
     """The body of `tools.data stream`. `typed`: what the command line says of label_words."""
     from tools.data.label_words import quoted, read_label_words
 
     table = FileTable(data, kind)
     given = read_label_words(typed)
-    rows = Rows(table, pieces, columns, max_tokens, labelled)
+    rows = Rows(table, pieces, columns, max_tokens, labelled, frames)
     rows.run()
     if not labelled:
         rows.end({"rows": rows.count})
