@@ -51,6 +51,8 @@ struct DatasetInfo {
   /// Per label, per word of its name, that word's word pieces (the verbaliser's input).
   std::vector<std::vector<std::vector<std::int32_t>>> label_words;
   std::string tokenizer_digest, store_digest;
+  /// Of what tasks are made of, wherever the rows came from: labels, their words, and all rows.
+  std::string content_digest;
 };
 
 /// A unit of meta-learning: an episode (support and query), or a batch of one dataset (query
