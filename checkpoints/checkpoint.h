@@ -74,8 +74,9 @@ class CheckpointFolder {
   /// that says why; an unfinished one is removed; `latest` is pointed at what is returned.
   /// `shared` is what the run will save as such: where a shared file no longer holds it, it is
   /// written anew first, or its damage would condemn every step; where the checkpoint has another
-  /// content for it, throws Error{usage}, unless they `may_differ`. What cannot be reached, or is of
-  /// a newer format, is not damaged: throws Error{temporary} or Error{usage}, sets nothing aside.
+  /// content for it, throws Error{usage}, unless they `may_differ`. What cannot be reached, or is
+  /// of a newer format, is not damaged: throws Error{temporary} or Error{usage}, sets nothing
+  /// aside.
   std::optional<Checkpoint> newest(const std::map<std::string, Archive>& shared = {},
                                    bool may_differ = false);
   /// Removes every checkpoint and what belongs to them, nothing else: the folder may be a link, and

@@ -199,8 +199,8 @@ void CheckpointFolder::clear() {
   for (const auto& path : entries(folder_)) {
     const std::string name = path.filename().string();
     const bool ours = step_of(name) >= 0 || name == kLatest || name == kAttempt ||
-                      name == "shared" || name == "quarantine" || name.find(kReplaced) != name.npos ||
-                      name.find(kTemporary) != name.npos;
+                      name == "shared" || name == "quarantine" ||
+                      name.find(kReplaced) != name.npos || name.find(kTemporary) != name.npos;
     if (ours) remove_path(path);
   }
   std::error_code code;

@@ -1,5 +1,5 @@
-// metaloom evaluate: scores a run's result again, on other episodes, splits or datasets; and, beside
-// it, what the stage started from.
+// metaloom evaluate: scores a run's result again, on other episodes, splits or datasets; and,
+// beside it, what the stage started from.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -31,7 +31,8 @@ struct EvaluateOptions {
 /// What the stage's model was trained on before `stage`, and by it.
 StageLineage history(const std::string& stage, const Checkpoint& checkpoint, const Mix& mix,
                      Split split) {
-  StageLineage out{.trained_on = Lineage::load(checkpoint.read("lineage")), .found = {}, .sets = {}};
+  StageLineage out{
+      .trained_on = Lineage::load(checkpoint.read("lineage")), .found = {}, .sets = {}};
   const Lineage own = out.trained_on.only(stage);
   Lineage before = out.trained_on;
   before.forget(stage);
@@ -117,8 +118,8 @@ void adopt_init(Assembly& stage, const fs::path& folder, const Json& provenance)
 }
 
 /// Scores of the theta and the model that the stage had before its first update.
-std::vector<Score> score_start(Communicator& comm, const StageConfig& config, const fs::path& folder,
-                               const Checkpoint& checkpoint, Split split) {
+std::vector<Score> score_start(Communicator& comm, const StageConfig& config,
+                               const fs::path& folder, const Checkpoint& checkpoint, Split split) {
   Assembly stage(config, device_of(config, comm),
                  Pretrained::from_archive(checkpoint.read("model"), checkpoint.folder().string()));
   adopt_init(stage, folder, provenance_of(checkpoint));
@@ -225,9 +226,8 @@ class Evaluate final : public Verb {
     const RunProgress progress = resume_run(checkpoint, *stage.theta, optimizer);
     std::vector<Score> start;
     if (options.start) start = score_start(comm, config, folder, checkpoint, split);
-    const auto trained =
-        evaluate(comm, *stage.method, stage.theta->values(), *stage.mix, split, config.evaluate,
-                 stage.context(progress.step), config.name);
+    const auto trained = evaluate(comm, *stage.method, stage.theta->values(), *stage.mix, split,
+                                  config.evaluate, stage.context(progress.step), config.name);
     for (std::size_t i = 0; i < trained.size() && comm.rank() == 0; ++i) {
       if (options.start) print_score(start.at(i), split, "start");
       print_score(trained[i], split, options.start ? "trained" : "");

@@ -54,9 +54,10 @@ Overlap overlap_of(const TokenStore& store, Split split, const std::string& trai
                    std::vector<std::int64_t> rows) {
   const std::string& name = store.info().name;
   const std::string line =
-      rows.empty() ? fmt::format("{} ({}): a set of this name was trained on in {} (no text is "
-                                 "shared)",
-                                 name, name_of(split), trained_in)
+      rows.empty() ? fmt::format(
+                         "{} ({}): a set of this name was trained on in {} (no text is "
+                         "shared)",
+                         name, name_of(split), trained_in)
                    : fmt::format("{} ({}) was trained on in {}: {} of its {} texts", name,
                                  name_of(split), trained_in, rows.size(), store.rows(split));
   return {name, split, trained_in, std::move(rows), line};
@@ -80,10 +81,10 @@ void check_names(const std::vector<StageConfig>& stages,
     for (const auto* rule : {&stage.data.overlap_left_out, &stage.data.overlap_allowed}) {
       for (const std::string& name : *rule) {
         if (known.contains(name)) continue;
-        throw Error(Fault::usage, fmt::format("dataset \"{}\" is in no stage", name),
-                    rule == &stage.data.overlap_allowed ? "data.overlap_allowed"
-                                                        : "data.overlap_left_out",
-                    did_you_mean(name, {known.begin(), known.end()}));
+        throw Error(
+            Fault::usage, fmt::format("dataset \"{}\" is in no stage", name),
+            rule == &stage.data.overlap_allowed ? "data.overlap_allowed" : "data.overlap_left_out",
+            did_you_mean(name, {known.begin(), known.end()}));
       }
     }
     for (const std::string& name : stage.data.overlap_left_out) {
@@ -124,7 +125,8 @@ std::vector<Overlap> overlaps(const Lineage& trained_on, const Mix& mix, Split s
     auto found = trained_on.overlap(store.text_digests(split));
     // The set itself counts even where its splits share no text: its labels are known.
     for (const std::string& entry : trained_on.entries_of(store.info().name)) found[entry];
-    for (const auto& [trained, rows] : found) out.push_back(overlap_of(store, split, trained, rows));
+    for (const auto& [trained, rows] : found)
+      out.push_back(overlap_of(store, split, trained, rows));
   }
   return out;
 }
@@ -188,12 +190,13 @@ std::vector<std::string> check_overlaps(const std::vector<StageConfig>& stages,
     const MixOptions& data = stages[i].data;
     for (const Overlap& overlap : lineages[i].found) {
       if (data.overlap_of(overlap.dataset) != "refuse") continue;
-      throw Error(Fault::data, overlap.line, "stage " + stages[i].name,
-                  fmt::format("Leave those datasets out of the mix; or say data.overlap=\"leave out\" "
-                              "(those texts are not scored; data.overlap_left_out=[\"{0}\"]: of "
-                              "this set alone) or data.overlap=allow (allow_overlap=true): every "
-                              "table then says so.",
-                              overlap.dataset));
+      throw Error(
+          Fault::data, overlap.line, "stage " + stages[i].name,
+          fmt::format("Leave those datasets out of the mix; or say data.overlap=\"leave out\" "
+                      "(those texts are not scored; data.overlap_left_out=[\"{0}\"]: of "
+                      "this set alone) or data.overlap=allow (allow_overlap=true): every "
+                      "table then says so.",
+                      overlap.dataset));
     }
     for (const auto& line : lineages[i].allowed(data)) {
       lines.push_back(fmt::format("overlap allowed: {}: {}", stages[i].name, line));
@@ -202,14 +205,16 @@ std::vector<std::string> check_overlaps(const std::vector<StageConfig>& stages,
       for (const auto& [split, rows] : splits) {
         const std::int64_t all = lineages[i].rows.at(dataset).at(split);
         if (std::ssize(rows) == all) {
-          throw Error(Fault::data,
-                      fmt::format("all {} texts of {} ({}) were trained on: none is left to score",
-                                  all, dataset, name_of(split)),
-                      "stage " + stages[i].name,
-                      "Give the set rows of its own to be scored on, or leave it out of the stage.");
+          throw Error(
+              Fault::data,
+              fmt::format("all {} texts of {} ({}) were trained on: none is left to score", all,
+                          dataset, name_of(split)),
+              "stage " + stages[i].name,
+              "Give the set rows of its own to be scored on, or leave it out of the stage.");
         }
-        lines.push_back(fmt::format("left out: {}: {} of the {} texts of {} ({}), trained on before",
-                                    stages[i].name, rows.size(), all, dataset, name_of(split)));
+        lines.push_back(
+            fmt::format("left out: {}: {} of the {} texts of {} ({}), trained on before",
+                        stages[i].name, rows.size(), all, dataset, name_of(split)));
       }
     }
   }

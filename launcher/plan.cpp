@@ -146,8 +146,7 @@ class Plan final : public Verb {
     const auto [own, others] = own_assignments(arguments, "plan");
     PlanOptions options;
     read_fields(own, "plan", options);
-    auto [stages, notes] =
-        load_run(only_target(arguments, "plan", "a configuration file"), others);
+    auto [stages, notes] = load_run(only_target(arguments, "plan", "a configuration file"), others);
     for (const std::string& note : notes) fmt::print("{}\n", note);
     const auto lineages = find_lineages(stages);
     for (std::size_t i = 0; i < stages.size(); ++i) {

@@ -85,11 +85,20 @@ StageConfig read_stage(Table table, const std::string& name, bool several) {
   return out;
 }
 
+/// By its name, or by its folder however that is spelled.
+bool means(const std::string& init, const StageConfig& stage) {
+  namespace fs = std::filesystem;
+  if (init.empty() || init == stage.name) return !init.empty();
+  std::error_code code;
+  const fs::path a = fs::weakly_canonical(init, code), b = fs::weakly_canonical(stage.folder, code);
+  return !code && (a.has_filename() ? a : a.parent_path()) == b;
+}
+
 /// An `init` that names another stage means that stage's folder.
 void resolve_init(std::vector<StageConfig>& stages) {
   for (std::size_t i = 0; i < stages.size(); ++i) {
     for (std::size_t earlier = 0; earlier < stages.size(); ++earlier) {
-      if (stages[earlier].name != stages[i].run.init) continue;
+      if (!means(stages[i].run.init, stages[earlier])) continue;
       if (earlier >= i) {
         throw Error(Fault::usage,
                     fmt::format("stage {} starts from {}, which runs later", stages[i].name,
@@ -117,7 +126,8 @@ void ModelOptions::fields(Fields& f) {
   f.text("weights", weights, "model archive, used where there is no init");
   f.choice("device", device, "where to compute", {"auto", "cpu", "cuda"});
   f.choice("precision", precision, "of weights and arithmetic", {"float32", "float64"});
-  f.flag("allow_changed", allow_changed, "go on, this time, from another model or init than before");
+  f.flag("allow_changed", allow_changed,
+         "go on, this time, from another model or init than before");
 }
 
 Table StageConfig::resolved(const Table& method_section) const {
@@ -164,9 +174,9 @@ RunConfig load_run(const std::filesystem::path& target,
     resolve_init(out.stages);
   }
   out.notes = typed.notes();
-  const bool gpus =
-      std::any_of(out.stages.begin(), out.stages.end(),
-                  [](const StageConfig& stage) { return stage.model.device != "cpu"; });
+  const bool gpus = std::any_of(out.stages.begin(), out.stages.end(), [](const StageConfig& stage) {
+    return stage.model.device != "cpu";
+  });
   for (StageConfig& stage : out.stages) stage.comm.gpus = gpus;
   return out;
 }

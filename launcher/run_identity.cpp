@@ -20,15 +20,20 @@ namespace fs = std::filesystem;
 
 std::string bytes_digest(const at::Tensor& value) {
   const at::Tensor here = value.detach().cpu().contiguous();
-  return hex(digest(
-      std::string_view(static_cast<const char*>(here.const_data_ptr()), here.nbytes())));
+  return hex(
+      digest(std::string_view(static_cast<const char*>(here.const_data_ptr()), here.nbytes())));
 }
 
 /// Places of files, by themselves nothing of a run, and permissions.
 bool is_place(const std::string& path) {
-  static const std::set<std::string> places{
-      "run",  "resume",        "init",        "data.root", "data.allow_changed", "model.weights",
-      "model.allow_changed", "data.allow_overlap"};
+  static const std::set<std::string> places{"run",
+                                            "resume",
+                                            "init",
+                                            "data.root",
+                                            "data.allow_changed",
+                                            "model.weights",
+                                            "model.allow_changed",
+                                            "data.allow_overlap"};
   return places.contains(path);
 }
 
@@ -168,13 +173,13 @@ Table recorded_config(const fs::path& folder, const Assembly& stage) {
   for (int i = 0; i < stage.mix->datasets(); ++i) sets.push_back(&stage.mix->info(i));
   const std::int64_t steps = whole(before.shown("steps"));
   try {
-    const auto then = Registry<Method>::make(
-        method, section,
-        Ingredients{.pretrained = stage.pretrained,
-                    .datasets = std::move(sets),
-                    .tasks = stage.config.data.task,
-                    .steps = steps > 0 ? steps : stage.config.run.steps,
-                    .rng = stage.rng.at("method")});
+    const auto then =
+        Registry<Method>::make(method, section,
+                               Ingredients{.pretrained = stage.pretrained,
+                                           .datasets = std::move(sets),
+                                           .tasks = stage.config.data.task,
+                                           .steps = steps > 0 ? steps : stage.config.run.steps,
+                                           .rng = stage.rng.at("method")});
     Table read = write_fields(*then);
     read.set("name", method);
     before.set("method", read);
@@ -206,22 +211,23 @@ void check_chain(const std::vector<StageConfig>& stages) {
     const auto before = longer.find(stage.init_stage);
     if (before != longer.end()) {
       if (goes_on) {
-        throw Error(Fault::usage,
-                    fmt::format("the run folder holds a run of another configuration: {}, and {} "
-                                "started from its result",
-                                before->second, stage.name),
-                    stage.folder.string(),
-                    fmt::format("Train it and what follows anew with stage.{0}.resume=never, or give "
-                                "more steps to the last stage alone, or another folder with run=...",
-                                stage.name));
+        throw Error(
+            Fault::usage,
+            fmt::format("the run folder holds a run of another configuration: {}, and {} "
+                        "started from its result",
+                        before->second, stage.name),
+            stage.folder.string(),
+            fmt::format("Train it and what follows anew with stage.{0}.resume=never, or give "
+                        "more steps to the last stage alone, or another folder with run=...",
+                        stage.name));
       }
       longer[stage.name] = before->second;
     }
     if (!goes_on || !fs::exists(file)) continue;
     const std::int64_t steps = whole(Table::load(file).shown("steps"));
     if (steps > 0 && steps != stage.run.steps) {
-      longer[stage.name] = fmt::format("stage {}: steps = {}, was steps = {}", stage.name,
-                                       stage.run.steps, steps);
+      longer[stage.name] =
+          fmt::format("stage {}: steps = {}, was steps = {}", stage.name, stage.run.steps, steps);
     }
   }
 }

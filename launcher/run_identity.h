@@ -1,5 +1,5 @@
-// Whether two starts are of one run. Identity is content, not paths: equal rows, models and settings
-// are the same run wherever they lie; other rows under an old name are not.
+// Whether two starts are of one run. Identity is content, not paths: equal rows, models and
+// settings are the same run wherever they lie; other rows under an old name are not.
 #pragma once
 
 #include <filesystem>
@@ -41,7 +41,7 @@ std::string init_digest(const Checkpoint& init, const std::string& model);
 /// Two resolved configurations of one stage. Missing keys of the earlier one have their defaults.
 struct SettingChanges {
   std::vector<std::string> training;  // "seed = 2, was seed = 1": another computation
-  std::vector<std::string> others;    // evaluation, saving, budgets, place: may change, are recorded
+  std::vector<std::string> others;  // evaluation, saving, budgets, place: may change, are recorded
   std::int64_t steps = 0, steps_before = 0;
 };
 SettingChanges changes_since(const Table& before, const Table& now);
@@ -55,8 +55,8 @@ Json recorded_provenance(const std::filesystem::path& folder);
 /// Whether a stage's folder holds something trained: a checkpoint or a result.
 bool has_begun(const std::filesystem::path& folder);
 
-/// Throws Error{usage} where a stage is to make more updates and a later one, which has begun and is
-/// to go on, started from its result.
+/// Throws Error{usage} where a stage is to make more updates and a later one, which has begun and
+/// is to go on, started from its result.
 void check_chain(const std::vector<StageConfig>& stages);
 
 }  // namespace metaloom

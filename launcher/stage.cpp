@@ -126,6 +126,15 @@ void tell_resumed(const Assembly& stage, const Optimizer& optimizer, const Stage
                      config.run.steps));
 }
 
+/// Checkpoints without the configuration they were made with may be of a longer run.
+void check_not_beyond(const StageConfig& config, std::int64_t step) {
+  if (step <= config.run.steps) return;
+  throw Error(Fault::usage,
+              fmt::format("{} updates are made where {} are asked for", step, config.run.steps),
+              config.folder.string(),
+              fmt::format("Give steps={} or more, or another folder with run=...", step));
+}
+
 /// Another number of threads sums in another order: a stage keeps that of its first start.
 void keep_threads(const Communicator& comm, const std::string& stage, std::int64_t began_with,
                   int now) {
@@ -161,6 +170,7 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage,
   if (const auto checkpoint =
           checkpoint_to_resume(comm, own_folder, shared, config.run, start.model_changed)) {
     progress = resume_run(*checkpoint, *stage.theta, optimizer);
+    check_not_beyond(config, progress.step);
     if (writes) tell_resumed(stage, optimizer, start, progress.step);
     if (progress.threads != threads) keep_threads(comm, config.name, progress.threads, threads);
   }
@@ -192,12 +202,14 @@ Table skip(const Assembly& stage, const Table& resolved, const StageStart& start
   const StageConfig& config = stage.config;
   spdlog::info("{}: finished before, skipped", config.name);
   if (!start.changes.empty()) {
-    spdlog::warn("{}: finished, so that this changes nothing of it: {}. metaloom evaluate {} scores "
-                 "it anew.",
-                 config.name, fmt::join(start.changes, "; "), config.folder.string());
+    spdlog::warn(
+        "{}: finished, so that this changes nothing of it: {}. metaloom evaluate {} scores "
+        "it anew.",
+        config.name, fmt::join(start.changes, "; "), config.folder.string());
   }
   const Table kept = finished_config(stage, resolved);
-  replace_file(config.folder / "config.toml", kept.to_toml());
+  const fs::path file = config.folder / "config.toml";
+  if (!fs::exists(file) || read_text(file) != kept.to_toml()) replace_file(file, kept.to_toml());
   return kept;
 }
 

@@ -1,4 +1,5 @@
-// What a stage's folder says of the run: config.toml, provenance.json, left_out.jsonl. Rank 0 writes.
+// What a stage's folder says of the run: config.toml, provenance.json, left_out.jsonl. Rank 0
+// writes.
 #pragma once
 
 #include <filesystem>

@@ -18,8 +18,9 @@ namespace fs = std::filesystem;
 constexpr const char* kAnother = "the run folder holds a run of another configuration: ";
 
 /// A disk that is not mounted must not look like a run that has not begun.
-void check_links(const fs::path& folder) {
-  for (const fs::path& path : {folder, folder / "checkpoints"}) {
+void check_links(const StageConfig& config) {
+  for (const fs::path& path :
+       {fs::path(config.run.run), config.folder, config.folder / "checkpoints"}) {
     std::error_code code;
     if (!fs::is_symlink(fs::symlink_status(path, code)) || fs::exists(path, code)) continue;
     throw Error(Fault::usage, "a link to nothing", path.string(),
@@ -39,8 +40,8 @@ std::int64_t updates_done(const fs::path& folder) {
 }
 
 void check_steps(const StageConfig& config, const SettingChanges& settings, std::int64_t done) {
-  const std::string what = fmt::format("{}steps = {}, was steps = {}", kAnother, settings.steps,
-                                       settings.steps_before);
+  const std::string what =
+      fmt::format("{}steps = {}, was steps = {}", kAnother, settings.steps, settings.steps_before);
   if (done < 0 && fs::exists(config.folder / "result.json")) {
     throw Error(Fault::no_checkpoint, what + ", and there is no checkpoint to go on from",
                 config.folder.string(), "Give another folder with run=...");
@@ -54,8 +55,7 @@ void check_steps(const StageConfig& config, const SettingChanges& settings, std:
 /// Throws where data or model have changed and that is not allowed.
 OriginChanges allowed_changes(const Assembly& stage) {
   const StageConfig& config = stage.config;
-  OriginChanges found =
-      changes_since(recorded_provenance(config.folder), Origins::of(stage));
+  OriginChanges found = changes_since(recorded_provenance(config.folder), Origins::of(stage));
   const auto refuse = [&](const std::vector<std::string>& changes, const std::string& key) {
     throw Error(Fault::usage,
                 fmt::format("stage {} would go on from something else: {}", config.name,
@@ -75,7 +75,7 @@ OriginChanges allowed_changes(const Assembly& stage) {
 StageStart judge(const Assembly& stage, const Table& resolved) {
   const StageConfig& config = stage.config;
   const fs::path& folder = config.folder;
-  check_links(folder);
+  check_links(config);
   const bool begun = has_begun(folder);
   if (config.run.resume == "must" && !begun) {
     throw Error(Fault::no_checkpoint, "there is no usable checkpoint", folder.string(),
@@ -87,8 +87,7 @@ StageStart judge(const Assembly& stage, const Table& resolved) {
   if (fs::exists(folder / "config.toml")) {
     settings = changes_since(recorded_config(folder, stage), resolved);
     if (!settings.training.empty()) {
-      throw Error(Fault::usage,
-                  fmt::format("{}{}", kAnother, fmt::join(settings.training, "; ")),
+      throw Error(Fault::usage, fmt::format("{}{}", kAnother, fmt::join(settings.training, "; ")),
                   (folder / "config.toml").string(),
                   "Give another folder with run=..., or the settings it was started with.");
     }

@@ -1,5 +1,5 @@
-// How a stage starts: from nothing, from its last checkpoint with what may have changed since, or not
-// at all because it is finished.
+// How a stage starts: from nothing, from its last checkpoint with what may have changed since, or
+// not at all because it is finished.
 #pragma once
 
 #include <string>
@@ -24,7 +24,8 @@ struct StageStart {
 /// demanded.
 StageStart start_of(Communicator& comm, const Assembly& stage, const Table& resolved);
 
-/// The changes recorded so far and, where there are any, the latest ones, as provenance.json has them.
+/// The changes recorded so far and, where there are any, the latest ones, as provenance.json has
+/// them.
 Json changes_with(const std::filesystem::path& folder, const StageStart& start,
                   const std::string& time);
 

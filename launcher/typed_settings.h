@@ -17,10 +17,10 @@ class TypedSettings {
 
   /// Lays them over a file of one stage. Throws Error{usage} for stage.NAME.key.
   void lay_over(Table& file) const;
-  /// The tables of the stages of `file`, in the order of their names: what the top of the file says,
-  /// then the stage itself, then key=value, then stage.NAME.key=value. A method's key goes to the
-  /// stages whose method has it. Throws Error{usage} for a stage that is not there, for keys that
-  /// cannot be meant for all stages, and for a method's key that no stage's method has.
+  /// The tables of the stages of `file`, in the order of their names: what the top of the file
+  /// says, then the stage itself, then key=value, then stage.NAME.key=value. A method's key goes to
+  /// the stages whose method has it. Throws Error{usage} for a stage that is not there, for keys
+  /// that cannot be meant for all stages, and for a method's key that no stage's method has.
   std::vector<std::pair<std::string, Table>> stages_of(const Table& file);
 
   /// What a person should know of how they were understood, a line each.

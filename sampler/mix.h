@@ -23,9 +23,9 @@ struct MixOptions {
   // Evaluation texts that were trained on: what becomes of them, and the sets that differ.
   std::string overlap = "refuse";  // refuse | leave out | allow
   std::vector<std::string> overlap_left_out, overlap_allowed;
-  bool allow_changed = false;         // go on with stores that hold other rows than before
-  std::int64_t slots = 4;             // tasks of one update
-  std::int64_t pack = 1;              // tasks computed in one pass
+  bool allow_changed = false;  // go on with stores that hold other rows than before
+  std::int64_t slots = 4;      // tasks of one update
+  std::int64_t pack = 1;       // tasks computed in one pass
   TaskOptions task;
   /// No key: the rows, by set, that evaluations of a split leave out.
   std::map<std::string, std::map<Split, std::set<std::int64_t>>> left_out;

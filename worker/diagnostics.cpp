@@ -110,21 +110,20 @@ void Diagnostics::score(const Params& theta, std::int64_t step, const std::strin
     if (parts_.metrics == nullptr) break;
     spdlog::info("{}  {}  {}: {} {:.1f} % +- {:.1f} ({})", parts_.stage, name, score.dataset,
                  score.metric, 100 * score.value, 196 * score.standard_error, counted(score));
-    Json json{
-        {"kind", "evaluation"},
-        {"stage", parts_.stage},
-        {"step", step},
-        {"final", final},
-        {"name", name_of(split)},
-        {"condition", name},
-        {"dataset", score.dataset},
-        {"metric", score.metric},
-        {"value", score.value},
-        {"standard_error", score.standard_error},
-        {"loss", score.loss},
-        {"n", score.n},
-        {"values", score.values},
-        {"right", score.right}};
+    Json json{{"kind", "evaluation"},
+              {"stage", parts_.stage},
+              {"step", step},
+              {"final", final},
+              {"name", name_of(split)},
+              {"condition", name},
+              {"dataset", score.dataset},
+              {"metric", score.metric},
+              {"value", score.value},
+              {"standard_error", score.standard_error},
+              {"loss", score.loss},
+              {"n", score.n},
+              {"values", score.values},
+              {"right", score.right}};
     if (score.left_out > 0) json["left_out"] = score.left_out;
     parts_.metrics->append(json.dump());
   }

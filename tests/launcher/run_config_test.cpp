@@ -80,10 +80,13 @@ TEST_F(RunConfig, WhatMakesARunAnother) {
   for (const Case& one : std::vector<Case>{
            {{}, {}, {}},
            // Places are nothing of a run: what lies there is compared.
-           {{"run=moved/a", "stage.2_second.init=runs/other", "data.root=x", "model.weights=y"}, {}, {}},
+           {{"run=moved/a", "stage.2_second.init=runs/other", "data.root=x", "model.weights=y"},
+            {},
+            {}},
            {{"comm.threads=2", "checkpoint.every=3"},
             {},
-            {"checkpoint.every = 3, was checkpoint.every = 50", "comm.threads = 2, was comm.threads = 0"}},
+            {"checkpoint.every = 3, was checkpoint.every = 50",
+             "comm.threads = 2, was comm.threads = 0"}},
            {{"seed=4", "data.batch=3"},
             {"data.batch = 3, was data.batch = 16", "seed = 4, was seed = 3"},
             {}},

@@ -19,8 +19,9 @@ class EvaluateStart(SystemTest):
     def scored(self, stage, *words, run="first"):
         printed = self.place.output("evaluate", self.place.folder / run / stage, "start=true", "comm.threads=1", *words)
         lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
-        by = {condition: {x["dataset"]: x for x in lines if x.get("condition") == condition} for condition in ("start", "trained")}
-        return by["start"], by["trained"], {x["dataset"]: x for x in lines if "gain" in x}
+        start, trained = ({x["dataset"]: x for x in lines if x.get("condition") == condition}
+                          for condition in ("start", "trained"))
+        return start, trained, {x["dataset"]: x for x in lines if "gain" in x}
 
     def recorded(self, stage, final):
         return {x["dataset"]: x for x in self.place.metrics("first", stage, "evaluation") if x["final"] == final}
