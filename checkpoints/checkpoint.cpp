@@ -133,6 +133,11 @@ std::vector<std::string> Checkpoint::sections() const {
   return out;
 }
 
+std::string Checkpoint::section_digest(const std::string& section) const {
+  const auto it = manifest_.sections.find(section);
+  return it == manifest_.sections.end() ? "" : it->second.xxh3;
+}
+
 Archive Checkpoint::read(const std::string& section) const {
   const auto it = manifest_.sections.find(section);
   if (it == manifest_.sections.end()) {
@@ -151,6 +156,10 @@ fs::path resolve_checkpoint(const fs::path& path) {
   }
   throw Error(Fault::data, "there is no checkpoint here, but " + what_is_there(path), path.string(),
               "Name a run folder, or a checkpoint in it, as in runs/x/checkpoints/latest.");
+}
+
+bool holds_checkpoint(const fs::path& folder) {
+  return !newest_in(folder).empty();
 }
 
 }  // namespace metaloom

@@ -43,6 +43,8 @@ class Checkpoint {
   /// there is no such section.
   Archive read(const std::string& section) const;
   const std::string& manifest() const { return text_; }  // JSON text
+  /// Of the bytes of one section; empty where there is no such section.
+  std::string section_digest(const std::string& section) const;
 
  private:
   std::filesystem::path folder_;
@@ -72,9 +74,14 @@ class CheckpointFolder {
   /// that says why; an unfinished one is removed; `latest` is pointed at what is returned.
   /// `shared` is what the run will save as such: where a shared file no longer holds it, it is
   /// written anew first, or its damage would condemn every step; where the checkpoint has another
-  /// content for it, throws Error{usage}. What cannot be reached, or is of a newer format, is not
-  /// damaged: throws Error{temporary} or Error{usage}, sets nothing aside.
-  std::optional<Checkpoint> newest(const std::map<std::string, Archive>& shared = {});
+  /// content for it, throws Error{usage}, unless they `may_differ`. What cannot be reached, or is
+  /// of a newer format, is not damaged: throws Error{temporary} or Error{usage}, sets nothing
+  /// aside.
+  std::optional<Checkpoint> newest(const std::map<std::string, Archive>& shared = {},
+                                   bool may_differ = false);
+  /// Removes every checkpoint and what belongs to them, nothing else: the folder may be a link, and
+  /// what it points at may hold other things. For a run that starts over.
+  void clear();
 
  private:
   using Image = SharedFiles::Image;
@@ -82,6 +89,7 @@ class CheckpointFolder {
              const std::map<std::filesystem::path, Image>& files);
   void commit(const std::filesystem::path& temporary, const std::filesystem::path& step);
   void clear_leftovers();
+  void settle_copied_latest();
   void check_claim() const;
   void quarantine(const std::filesystem::path& step, const std::string& why);
   void rotate();
@@ -99,5 +107,8 @@ class CheckpointFolder {
 /// several stages (the last one that has a checkpoint): the checkpoint meant by `init`, `adapt`,
 /// `predict`, `inspect`. Throws Error{data} that says what is there instead.
 std::filesystem::path resolve_checkpoint(const std::filesystem::path& path);
+
+/// Whether this folder of checkpoints (RUN/checkpoints) holds one, whole or not.
+bool holds_checkpoint(const std::filesystem::path& folder);
 
 }  // namespace metaloom

@@ -147,16 +147,18 @@ void CheckpointFolder::commit(const fs::path& temporary, const fs::path& step) {
   fsync_folder(folder_);
 }
 
-std::optional<Checkpoint> CheckpointFolder::newest(const std::map<std::string, Archive>& shared) {
+std::optional<Checkpoint> CheckpointFolder::newest(const std::map<std::string, Archive>& shared,
+                                                   bool may_differ) {
   finish();
   clear_leftovers();
   shared_.restore(shared);
+  settle_copied_latest();
   auto steps = steps_in(folder_);
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     const fs::path place = folder_ / step_name(*step);
     try {
       Checkpoint found = Checkpoint::open(place);
-      shared_.check_same(found);
+      if (!may_differ) shared_.check_same(found);
       if (named_by(folder_ / kLatest) != *step) replace_link(folder_ / kLatest, place.filename());
       return found;
     } catch (const Error& error) {
@@ -166,6 +168,43 @@ std::optional<Checkpoint> CheckpointFolder::newest(const std::map<std::string, A
   }
   if (fs::is_symlink(fs::symlink_status(folder_ / kLatest))) remove_path(folder_ / kLatest);
   return std::nullopt;
+}
+
+// A copy that followed links (scp -r, unzip) has a folder `latest`: the same checkpoint once more,
+// or the only one.
+void CheckpointFolder::settle_copied_latest() {
+  const fs::path latest = folder_ / kLatest;
+  std::error_code code;
+  if (!fs::is_directory(fs::symlink_status(latest, code))) return;
+  try {
+    const fs::path place = folder_ / step_name(Checkpoint::open(latest).step());
+    try {
+      if (fs::exists(fs::symlink_status(place, code))) Checkpoint::open(place);
+    } catch (const Error& error) {
+      if (error.fault() != Fault::data) throw;
+      quarantine(place, error.what());
+    }
+    if (!fs::exists(fs::symlink_status(place, code))) return rename_path(latest, place);
+  } catch (const Error& error) {
+    if (error.fault() != Fault::data) throw;
+    return quarantine(latest, error.what());
+  }
+  const fs::path gone = latest.string() + kTemporary + attempt_;
+  rename_path(latest, gone);  // half removed, it must not look like a damaged checkpoint
+  remove_path(gone);
+}
+
+void CheckpointFolder::clear() {
+  finish();
+  for (const auto& path : entries(folder_)) {
+    const std::string name = path.filename().string();
+    const bool ours = step_of(name) >= 0 || name == kLatest || name == kAttempt ||
+                      name == "shared" || name == "quarantine" ||
+                      name.find(kReplaced) != name.npos || name.find(kTemporary) != name.npos;
+    if (ours) remove_path(path);
+  }
+  std::error_code code;
+  if (fs::is_directory(folder_, code)) fsync_folder(folder_);
 }
 
 void CheckpointFolder::clear_leftovers() {

@@ -175,6 +175,36 @@ std::string Table::to_toml() const {
   return out.str();
 }
 
+std::vector<std::string> Table::paths() const {
+  std::vector<std::string> out;
+  const auto walk = [&](const auto& self, const toml::table& table, const std::string& at) -> void {
+    for (const auto& [key, node] : table) {
+      const std::string path = joined_path(at, key.str());
+      if (node.is_table()) {
+        self(self, *node.as_table(), path);
+      } else {
+        out.push_back(path);
+      }
+    }
+  };
+  walk(walk, content_->table, "");
+  return out;
+}
+
+std::string Table::shown(const std::string& path) const {
+  const toml::node* node = find_node(content_->table, path);
+  if (node == nullptr) return "";
+  std::ostringstream out;
+  node->visit([&](const auto& value) {
+    if constexpr (toml::is_table<decltype(value)>) {
+      out << toml::toml_formatter(value);
+    } else {
+      out << value;
+    }
+  });
+  return out.str();
+}
+
 std::string Table::origin(const std::string& path) const {
   for (std::string at = path; !at.empty();) {
     const auto it = content_->sources.find(at);

@@ -79,6 +79,10 @@ class Table {
   /// This table with `over`'s keys laid over it, table by table.
   Table overlaid_with(const Table& over) const;
   std::string to_toml() const;
+  /// The dotted paths of all values, those of sections included, in alphabetical order.
+  std::vector<std::string> paths() const;
+  /// The value at `path` as TOML writes it; empty where there is none.
+  std::string shown(const std::string& path) const;
   /// "configs/x.toml:12" or "command line" for error messages about `path`.
   std::string origin(const std::string& path = "") const;
 

@@ -1,7 +1,11 @@
 // Whether a run's evaluation texts were trained on, seen before anything is trained: a few-shot or
-// end-task result must come from a pre-fine-tuning mix without its sets and their text twins.
+// end-task result must come from a pre-fine-tuning mix without its sets and their text twins, and
+// from other rows than a stage's own training rows. What is found is refused, left out of what is
+// scored, or allowed, as data.overlap says of the set.
 #pragma once
 
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,19 +15,41 @@
 
 namespace metaloom {
 
-struct StageLineage {
-  Lineage trained_on;                 // by the model after this stage: init's, then its own
-  std::vector<std::string> findings;  // evaluation texts that init's model was trained on
+/// Rows of one set and split that were trained on in one place. No rows: only its name was.
+struct Overlap {
+  std::string dataset;
+  Split split = Split::validation;
+  std::string trained_in;          // "1_muppet/snips", or "its own training rows"
+  std::vector<std::int64_t> rows;  // of the split
+  std::string line;                // for a person
 };
 
-/// What of `split` the model was trained on, a line for each: texts, or a set of that name.
-std::vector<std::string> overlaps(const Lineage& trained_on, const Mix& mix, Split split);
+struct StageLineage {
+  Lineage trained_on;  // by the model after this stage: init's, then its own
+  std::vector<Overlap> found;
+  std::set<std::string> sets;                                   // of the stage's mix
+  std::map<std::string, std::map<Split, std::int64_t>> rows{};  // of what is scored
+
+  /// What tables say of scores that rest on texts (or sets) that were trained on.
+  std::vector<std::string> allowed(const MixOptions& data) const;
+  /// The rows that evaluations leave out, by set and split.
+  std::map<std::string, std::map<Split, std::set<std::int64_t>>> left_out(
+      const MixOptions& data) const;
+};
+
+/// What of `split` a model with this history was trained on.
+std::vector<Overlap> overlaps(const Lineage& trained_on, const Mix& mix, Split split);
+/// What of `split` stands in the training rows of `mix` itself: whole rows of the same set (pairs
+/// and choices share texts by nature), and rows with the same answer of another one. Only sets
+/// named in `trained` count as trained on.
+std::vector<Overlap> own_overlaps(const Mix& mix, Split split,
+                                  const std::set<std::string>& trained);
 
 /// Per stage. A stage's init is an earlier stage of `stages` or a checkpoint that exists.
 std::vector<StageLineage> find_lineages(const std::vector<StageConfig>& stages);
 
-/// Throws Error{data} at the first stage with findings that does not allow them; returns the
-/// warnings to print for those that do.
+/// Throws Error{data} at the first stage that refuses what was found, or would have nothing left to
+/// score; Error{usage} where a rule is for a set that no stage has. Returns what to print.
 std::vector<std::string> check_overlaps(const std::vector<StageConfig>& stages,
                                         const std::vector<StageLineage>& lineages);
 

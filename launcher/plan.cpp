@@ -125,8 +125,10 @@ void print_stage(const StageConfig& config, const StageLineage& lineage, const P
                optimizer.rate(stage.method->phase(step), step, config.run.steps), step + 1);
   }
   fmt::print("\n  settings of the method\n{}", describe_fields(*stage.method, "method"));
-  fmt::print("  overlaps     {}\n", lineage.findings.empty() ? "none" : "");
-  for (const std::string& finding : lineage.findings) fmt::print("    {}\n", finding);
+  fmt::print("  overlaps     {}\n", lineage.found.empty() ? "none" : "");
+  for (const Overlap& overlap : lineage.found) {
+    fmt::print("    {}  (overlap: {})\n", overlap.line, config.data.overlap_of(overlap.dataset));
+  }
 }
 
 class Plan final : public Verb {
@@ -144,9 +146,11 @@ class Plan final : public Verb {
     const auto [own, others] = own_assignments(arguments, "plan");
     PlanOptions options;
     read_fields(own, "plan", options);
-    const auto stages = load_stages(only_target(arguments, "plan", "a configuration file"), others);
+    auto [stages, notes] = load_run(only_target(arguments, "plan", "a configuration file"), others);
+    for (const std::string& note : notes) fmt::print("{}\n", note);
     const auto lineages = find_lineages(stages);
     for (std::size_t i = 0; i < stages.size(); ++i) {
+      stages[i].data.left_out = lineages[i].left_out(stages[i].data);
       print_stage(stages[i], lineages[i], options, model_planned(stages, stages[i]));
     }
     check_overlaps(stages, lineages);

@@ -3,16 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
-#include <sstream>
 
 #include "core/error.h"
 #include "core/registry.h"
 #include "core/spelling.h"
+#include "launcher/typed_settings.h"
 #include "methods/method.h"
 
 namespace metaloom {
 namespace {
+
+constexpr const char* kCommandLine = "command line";
 
 const std::vector<std::string> kSections{"model",    "method",     "data", "optimizer",
                                          "evaluate", "checkpoint", "comm", "stage"};
@@ -33,8 +34,32 @@ void check_levels(const Table& table) {
   }
 }
 
-StageConfig read_stage(const Table& table, const std::string& name, bool several) {
+/// data.allow_overlap=true is data.overlap = "allow", said in the words of older configurations.
+void take_older_words(Table& table) {
+  const std::string older = "data.allow_overlap", key = "data.overlap";
+  if (!table.is_table("data") || !table.contains(older)) return;
+  struct Older {
+    bool allow_overlap = false;
+    void fields(Fields& f) { f.flag("allow_overlap", allow_overlap, ""); }
+  } said;
+  Table alone = table.section("data");
+  for (const std::string& other : alone.keys()) {
+    if (other != "allow_overlap") alone.erase(other);
+  }
+  read_fields(alone, "data", said);
+  // What is typed wins over what a file says in other words.
+  const bool typed = table.origin(key) == kCommandLine && table.origin(older) != kCommandLine;
+  if (said.allow_overlap && table.contains(key) && table.text(key) != "allow" && !typed) {
+    throw Error(Fault::usage, "allow_overlap = true and overlap = " + table.shown(key),
+                table.origin(older), "Leave one of the two out: allow_overlap allows all sets.");
+  }
+  table.erase(older);
+  if (said.allow_overlap && !typed) table.set(key, std::string("allow"));
+}
+
+StageConfig read_stage(Table table, const std::string& name, bool several) {
   StageConfig out;
+  take_older_words(table);
   check_levels(table);
   read_fields(table, "", out.run, kSections);
   const auto read = [&](const char* section, auto& options) {
@@ -60,11 +85,20 @@ StageConfig read_stage(const Table& table, const std::string& name, bool several
   return out;
 }
 
+/// By its name, or by its folder however that is spelled.
+bool means(const std::string& init, const StageConfig& stage) {
+  namespace fs = std::filesystem;
+  if (init.empty() || init == stage.name) return !init.empty();
+  std::error_code code;
+  const fs::path a = fs::weakly_canonical(init, code), b = fs::weakly_canonical(stage.folder, code);
+  return !code && (a.has_filename() ? a : a.parent_path()) == b;
+}
+
 /// An `init` that names another stage means that stage's folder.
 void resolve_init(std::vector<StageConfig>& stages) {
   for (std::size_t i = 0; i < stages.size(); ++i) {
     for (std::size_t earlier = 0; earlier < stages.size(); ++earlier) {
-      if (stages[earlier].name != stages[i].run.init) continue;
+      if (!means(stages[i].run.init, stages[earlier])) continue;
       if (earlier >= i) {
         throw Error(Fault::usage,
                     fmt::format("stage {} starts from {}, which runs later", stages[i].name,
@@ -92,10 +126,13 @@ void ModelOptions::fields(Fields& f) {
   f.text("weights", weights, "model archive, used where there is no init");
   f.choice("device", device, "where to compute", {"auto", "cpu", "cuda"});
   f.choice("precision", precision, "of weights and arithmetic", {"float32", "float64"});
+  f.flag("allow_changed", allow_changed,
+         "go on, this time, from another model or init than before");
 }
 
 Table StageConfig::resolved(const Table& method_section) const {
   StageConfig copy = *this;
+  copy.data.allow_changed = copy.model.allow_changed = false;  // a permission is for one start
   Table out = write_fields(copy.run);
   out.set("model", write_fields(copy.model));
   Table method_table = method_section;
@@ -109,8 +146,8 @@ Table StageConfig::resolved(const Table& method_section) const {
   return out;
 }
 
-std::vector<StageConfig> load_stages(const std::filesystem::path& target,
-                                     const std::vector<std::string>& assignments) {
+RunConfig load_run(const std::filesystem::path& target,
+                   const std::vector<std::string>& assignments) {
   namespace fs = std::filesystem;
   if (fs::is_directory(target)) {
     const fs::path inside = target / "config.toml";
@@ -125,33 +162,28 @@ std::vector<StageConfig> load_stages(const std::filesystem::path& target,
                 "Give " + target.parent_path().parent_path().string() + ".");
   }
   Table file = Table::load(target);
-  for (const std::string& assignment : assignments) file.assign(assignment);
-  std::vector<StageConfig> stages;
-  const Table overrides = file.section("stage");
-  if (overrides.keys().empty()) {
-    stages.push_back(read_stage(file, "", false));
+  TypedSettings typed(assignments);
+  RunConfig out;
+  if (file.section("stage").keys().empty()) {
+    typed.lay_over(file);
+    out.stages.push_back(read_stage(file, "", false));
   } else {
-    Table common = file;
-    common.erase("stage");
-    for (const std::string& name : overrides.keys()) {
-      const Table own = overrides.section(name);
-      if (own.contains("run")) {
-        throw Error(Fault::usage, "a stage has no run folder of its own", own.origin("run"),
-                    "Set run at the top of the file: stages get sub-folders of it.");
-      }
-      if (own.contains("comm")) {
-        throw Error(Fault::usage, "all stages run in one world", own.origin("comm"),
-                    "Set comm at the top of the file.");
-      }
-      stages.push_back(read_stage(common.overlaid_with(own), name, true));
+    for (const auto& [name, table] : typed.stages_of(file)) {
+      out.stages.push_back(read_stage(table, name, true));
     }
-    resolve_init(stages);
+    resolve_init(out.stages);
   }
-  const bool gpus = std::any_of(stages.begin(), stages.end(), [](const StageConfig& stage) {
+  out.notes = typed.notes();
+  const bool gpus = std::any_of(out.stages.begin(), out.stages.end(), [](const StageConfig& stage) {
     return stage.model.device != "cpu";
   });
-  for (StageConfig& stage : stages) stage.comm.gpus = gpus;
-  return stages;
+  for (StageConfig& stage : out.stages) stage.comm.gpus = gpus;
+  return out;
+}
+
+std::vector<StageConfig> load_stages(const std::filesystem::path& target,
+                                     const std::vector<std::string>& assignments) {
+  return load_run(target, assignments).stages;
 }
 
 const StageConfig& the_only(const std::vector<StageConfig>& stages,
@@ -179,38 +211,6 @@ std::string describe_run_keys() {
          describe_fields(config.data, "data") + describe_fields(config.optimizer, "optimizer") +
          describe_fields(config.evaluate, "evaluate") +
          describe_fields(config.checkpoint, "checkpoint") + describe_fields(config.comm, "comm");
-}
-
-std::string first_difference(const Table& now, const Table& before) {
-  static const std::set<std::string> free{"run", "resume", "checkpoint", "comm", "model.device"};
-  // An init is the same wherever the run is and however its folder is spelled.
-  const auto relative_init = [](const Table& table) {
-    namespace fs = std::filesystem;
-    std::string init = table.text("init");
-    if (init.empty()) return init;
-    return fs::weakly_canonical(init)
-        .lexically_relative(fs::weakly_canonical(table.text("run")))
-        .string();
-  };
-  const auto lines = [&](Table table) {
-    table.set("init", relative_init(table));
-    for (const std::string& key : free) table.erase(key);
-    std::vector<std::string> out;
-    std::istringstream in(table.to_toml());
-    std::string section;
-    for (std::string line; std::getline(in, line);) {
-      if (line.starts_with("[")) section = line + " ";
-      if (!line.empty() && !line.starts_with("[")) out.push_back(section + line);
-    }
-    return out;
-  };
-  const std::vector<std::string> mine = lines(now), theirs = lines(before);
-  for (std::size_t i = 0; i < std::max(mine.size(), theirs.size()); ++i) {
-    const std::string a = i < mine.size() ? mine[i] : "nothing";
-    const std::string b = i < theirs.size() ? theirs[i] : "nothing";
-    if (a != b) return fmt::format("{}, was {}", a, b);
-  }
-  return "";
 }
 
 }  // namespace metaloom

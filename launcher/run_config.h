@@ -31,6 +31,7 @@ struct ModelOptions {
   std::string weights = ".cache/models/minilm-mlm.h5";  // used where there is no init
   std::string device = "auto";                          // auto | cpu | cuda
   std::string precision = "float32";                    // float32 | float64
+  bool allow_changed = false;                           // go on from another one than before
   void fields(Fields& f);
 };
 
@@ -54,8 +55,17 @@ struct StageConfig {
   Table resolved(const Table& method) const;
 };
 
-/// The stages of the file `target`, overridden by `assignments`, in the order of their names.
+/// The stages of a configuration in the order of their names, and what a person should know of how
+/// the command line was understood.
+struct RunConfig {
+  std::vector<StageConfig> stages;
+  std::vector<std::string> notes;
+};
+
+/// The file `target`, overridden by `assignments` in all of its stages (launcher/typed_settings.h).
 /// A file without [stage.*] tables is one stage. Throws Error{usage} for unknown keys.
+RunConfig load_run(const std::filesystem::path& target,
+                   const std::vector<std::string>& assignments);
 std::vector<StageConfig> load_stages(const std::filesystem::path& target,
                                      const std::vector<std::string>& assignments);
 
@@ -69,10 +79,5 @@ const StageConfig& stage_called(const std::vector<StageConfig>& stages, const st
 
 /// Describes every key, for --help.
 std::string describe_run_keys();
-
-/// Of two resolved stages, the first setting that makes them different computations, as
-/// "steps = 10, was steps = 20"; empty if there is none. Paths, communication and saving may
-/// differ.
-std::string first_difference(const Table& now, const Table& before);
 
 }  // namespace metaloom

@@ -69,7 +69,9 @@ class Show final : public Verb {
     const auto [own, others] = own_assignments(arguments, "show");
     ShowOptions options;
     read_fields(own, "show", options);
-    const auto stages = load_stages(only_target(arguments, "show", "a configuration file"), others);
+    const auto [stages, notes] =
+        load_run(only_target(arguments, "show", "a configuration file"), others);
+    for (const std::string& note : notes) fmt::print("{}\n", note);
     const StageConfig& config = stage_called(stages, options.stage);
     const Assembly stage(config, at::kCPU, model_planned(stages, config));
     const Phase phase = stage.method->phase(options.step);

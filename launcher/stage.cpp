@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <set>
@@ -14,6 +15,8 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "launcher/assembly.h"
+#include "launcher/stage_records.h"
+#include "launcher/stage_start.h"
 #include "launcher/world.h"
 #include "worker/loop.h"
 #include "worker/pack_costs.h"
@@ -22,12 +25,6 @@ namespace metaloom {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A finished stage's folder holds result.json beside the configuration that made it.
-bool already_finished(Communicator& comm, const StageConfig& config) {
-  const bool is = config.run.resume != "never" && fs::exists(config.folder / "result.json");
-  return !as_rank_0_says(comm, is ? "finished" : "").empty();
-}
 
 /// The stage with its init resolved to one checkpoint, the same on all ranks even while a link
 /// to the newest one moves on.
@@ -52,35 +49,14 @@ void check_same_start(Communicator& comm, const at::Tensor& flat) {
   }
 }
 
-/// A run that starts over leaves nothing of the one before to be mistaken for its own.
-void clear_folder(const fs::path& folder) {
-  for (const char* old : {"result.json", "checkpoints", "metrics.jsonl", "config.toml"}) {
-    fs::remove_all(folder / old);
-  }
-}
-
-/// Refuses to continue a run that is not there, or with settings that would make it another one.
-void check_same_run(const Table& resolved, const StageConfig& config) {
-  const fs::path& folder = config.folder;
-  if (config.run.resume == "must" && !fs::exists(folder / "checkpoints" / "latest")) {
-    throw Error(Fault::no_checkpoint, "there is no usable checkpoint", folder.string(),
-                "Start the run with resume=auto, or check the folder.");
-  }
-  if (config.run.resume == "never" || !fs::exists(folder / "config.toml")) return;
-  const std::string difference = first_difference(resolved, Table::load(folder / "config.toml"));
-  if (difference.empty()) return;
-  throw Error(Fault::usage, "the run folder holds a run of another configuration: " + difference,
-              (folder / "config.toml").string(),
-              "Give another folder with run=..., or the settings it was started with.");
-}
-
 /// Rank 0 picks the newest verified checkpoint, so that all ranks load the same one.
 std::optional<Checkpoint> checkpoint_to_resume(Communicator& comm, CheckpointFolder* folder,
                                                const std::map<std::string, Archive>& shared,
-                                               const RunOptions& run) {
+                                               const RunOptions& run, bool model_may_differ) {
   std::string path;
   if (folder != nullptr && run.resume != "never") {
-    if (const auto newest = folder->newest(shared)) path = newest->folder().string();
+    const auto newest = folder->newest(shared, model_may_differ);
+    if (newest) path = newest->folder().string();
   }
   path = as_rank_0_says(comm, path);
   if (!path.empty()) return Checkpoint::open(path);
@@ -133,38 +109,52 @@ void check_tasks(const Communicator& comm, const Assembly& stage) {
   }
 }
 
-Json data_digests(const Mix& mix) {
-  Json out = Json::object();
-  for (int i = 0; i < mix.datasets(); ++i) out[mix.info(i).name] = mix.info(i).store_digest;
-  return out;
+/// How a run goes on, in words: after which update, and with what it did not begin with.
+void tell_resumed(const Assembly& stage, const Optimizer& optimizer, const StageStart& start,
+                  std::int64_t step) {
+  const StageConfig& config = stage.config;
+  spdlog::info("{}: going on after update {}", config.name, step);
+  for (const std::string& change : start.changes) spdlog::info("{}: {}", config.name, change);
+  if (start.steps_before == 0 || step >= config.run.steps) return;
+  spdlog::info(
+      "{}: {} updates instead of {}: from here on the learning rate is that of a run of {} "
+      "(schedule {}: {:.2e} at update {}, {:.2e} at the end)",
+      config.name, config.run.steps, start.steps_before, config.run.steps,
+      config.optimizer.schedule, optimizer.rate(stage.method->phase(step), step, config.run.steps),
+      step + 1,
+      optimizer.rate(stage.method->phase(config.run.steps - 1), config.run.steps - 1,
+                     config.run.steps));
 }
 
-/// What every checkpoint and the run folder say of the run's origin.
-std::map<std::string, std::string> records(const Communicator& comm, const Assembly& stage,
-                                           const StageLineage& lineage, int threads) {
-  Json provenance = parse_json(provenance_json(comm, threads), "provenance");
-  provenance["seed"] = stage.config.run.seed;
-  provenance["stage"] = stage.config.name;
-  provenance["data"] = data_digests(*stage.mix);
-  provenance["init"] = stage.init ? stage.init->folder().string() : "";
-  provenance["overlap"] = lineage.findings;
-  return {{"config", stage.resolved().to_toml()}, {"provenance", provenance.dump(2)}};
+/// Checkpoints without the configuration they were made with may be of a longer run.
+void check_not_beyond(const StageConfig& config, std::int64_t step) {
+  if (step <= config.run.steps) return;
+  throw Error(Fault::usage,
+              fmt::format("{} updates are made where {} are asked for", step, config.run.steps),
+              config.folder.string(),
+              fmt::format("Give steps={} or more, or another folder with run=...", step));
 }
 
-void start_folder(const StageConfig& config, const std::map<std::string, std::string>& texts) {
-  make_folder(config.folder);
-  replace_file(config.folder / "config.toml", texts.at("config"));
-  replace_file(config.folder / "provenance.json", texts.at("provenance"));
-  log_to_file(config.folder / "log.txt");
+/// Another number of threads sums in another order: a stage keeps that of its first start.
+void keep_threads(const Communicator& comm, const std::string& stage, std::int64_t began_with,
+                  int now) {
+  at::set_num_threads(static_cast<int>(began_with));
+  if (comm.rank() != 0) return;
+  spdlog::info("{}: {} threads a rank, as when it began; {} are for stages that begin now", stage,
+               began_with, now);
 }
 
 /// Everything between the loop's parts and its result.
-bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int threads) {
+bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage,
+           const StageStart& start, int threads) {
   const StageConfig& config = stage.config;
   const bool writes = comm.rank() == 0;
-  const auto texts = records(comm, stage, lineage, threads);
   if (writes && config.run.resume == "never") clear_folder(config.folder);
-  if (writes) start_folder(config, texts);
+  std::map<std::string, std::string> texts;
+  if (writes) {
+    texts = records(comm, stage, lineage, start, threads);
+    start_folder(config, texts, left_out_lines(stage, lineage));
+  }
 
   std::optional<CheckpointFolder> folder;
   if (writes) {
@@ -177,10 +167,12 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int
   if (writes) shared["model"] = stage.pretrained.to_archive(stage.pretrained.weights);
   Optimizer optimizer(config.optimizer, *stage.theta);
   RunProgress progress{.threads = threads, .stage = config.name};
-  if (const auto checkpoint = checkpoint_to_resume(comm, own_folder, shared, config.run)) {
+  if (const auto checkpoint =
+          checkpoint_to_resume(comm, own_folder, shared, config.run, start.model_changed)) {
     progress = resume_run(*checkpoint, *stage.theta, optimizer);
-    if (writes) spdlog::info("{}: going on after update {}", config.name, progress.step);
-    if (progress.threads != threads) at::set_num_threads(static_cast<int>(progress.threads));
+    check_not_beyond(config, progress.step);
+    if (writes) tell_resumed(stage, optimizer, start, progress.step);
+    if (progress.threads != threads) keep_threads(comm, config.name, progress.threads, threads);
   }
   std::optional<MetricsFile> metrics;
   if (writes) metrics.emplace(config.folder / "metrics.jsonl", progress.step);
@@ -203,6 +195,22 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage, int
   fence.finish();
   if (finished) diagnostics.after(stage.theta->values());
   return finished;
+}
+
+/// Says what a finished stage does not take up any more; returns the configuration that it has.
+Table skip(const Assembly& stage, const Table& resolved, const StageStart& start) {
+  const StageConfig& config = stage.config;
+  spdlog::info("{}: finished before, skipped", config.name);
+  if (!start.changes.empty()) {
+    spdlog::warn(
+        "{}: finished, so that this changes nothing of it: {}. metaloom evaluate {} scores "
+        "it anew.",
+        config.name, fmt::join(start.changes, "; "), config.folder.string());
+  }
+  const Table kept = finished_config(stage, resolved);
+  const fs::path file = config.folder / "config.toml";
+  if (!fs::exists(file) || read_text(file) != kept.to_toml()) replace_file(file, kept.to_toml());
+  return kept;
 }
 
 }  // namespace
@@ -230,16 +238,15 @@ bool run_stage(Communicator& comm, const StageConfig& config, const StageLineage
   at::set_num_threads(threads);
   Assembly stage(with_init_found(comm, config), device_of(config, comm));
   const Table resolved = stage.resolved();
-  check_same_run(resolved, config);
-  if (already_finished(comm, config)) {
-    begins(resolved);
-    if (comm.rank() == 0) spdlog::info("{}: finished before, skipped", config.name);
+  const StageStart start = start_of(comm, stage, resolved);
+  if (start.finished) {
+    begins(comm.rank() == 0 ? skip(stage, resolved, start) : resolved);
     return true;
   }
   check_tasks(comm, stage);
   check_same_start(comm, stage.theta->flat());
   begins(resolved);
-  const bool finished = train(comm, stage, lineage, threads);
+  const bool finished = train(comm, stage, lineage, start, threads);
   if (finished && comm.rank() == 0) {
     const Json result{{"stage", config.name}, {"steps", config.run.steps}};
     replace_file(config.folder / "result.json", result.dump(2) + "\n");

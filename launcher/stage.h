@@ -14,7 +14,7 @@ namespace metaloom {
 /// none, or where two ranks would share one.
 at::Device device_of(const StageConfig& config, Communicator& comm);
 
-/// Collective. Skips a stage whose folder holds a result of the same configuration. `begins` gets
+/// Collective. Skips a stage whose folder holds a result of this many updates. `begins` gets
 /// the stage's complete configuration once nothing speaks against it, before anything is trained.
 /// Returns whether the stage is finished; false: told to stop, may be resumed.
 bool run_stage(Communicator& comm, const StageConfig& config, const StageLineage& lineage,

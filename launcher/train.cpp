@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/registry.h"
 #include "launcher/run_config.h"
+#include "launcher/run_identity.h"
 #include "launcher/stage.h"
 #include "launcher/verb.h"
 #include "launcher/world.h"
@@ -61,8 +62,7 @@ std::int64_t threads_of_run(Communicator& comm, const StageConfig& any) {
 void demand_first_stage_only(Communicator& comm, std::vector<StageConfig>& stages) {
   bool found = false;
   for (StageConfig& stage : stages) {
-    const bool begun = std::filesystem::exists(stage.folder / "checkpoints" / "latest") ||
-                       std::filesystem::exists(stage.folder / "result.json");
+    const bool begun = comm.rank() == 0 && has_begun(stage.folder);
     if (as_rank_0_says(comm, begun ? "begun" : "") == "begun") {
       found = true;
     } else if (found && stage.run.resume == "must") {
@@ -86,15 +86,22 @@ class Train final : public Verb {
   }
 
   int run(const Arguments& arguments) const override {
-    auto stages =
-        load_stages(only_target(arguments, "train", "a configuration file"), arguments.assignments);
+    auto [stages, notes] =
+        load_run(only_target(arguments, "train", "a configuration file"), arguments.assignments);
     Communicator& comm = enter_world(stages.front().comm);
     catch_stop_signals();
+    for (const std::string& note : notes) {
+      if (comm.rank() == 0) spdlog::info("{}", note);
+    }
     const auto lineages = find_lineages(stages);
-    for (const std::string& warning : check_overlaps(stages, lineages)) {
-      if (comm.rank() == 0) spdlog::warn("overlap allowed: {}", warning);
+    for (const std::string& line : check_overlaps(stages, lineages)) {
+      if (comm.rank() == 0) spdlog::warn("{}", line);
+    }
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+      stages[i].data.left_out = lineages[i].left_out(stages[i].data);
     }
     demand_first_stage_only(comm, stages);
+    if (comm.rank() == 0) check_chain(stages);
     const std::int64_t threads = threads_of_run(comm, stages.front());
     std::vector<Table> resolved;
     for (StageConfig& stage : stages) {

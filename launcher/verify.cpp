@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
+#include <vector>
 
 #include "checkpoints/checkpoint.h"
 #include "core/error.h"
@@ -15,31 +17,49 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Checkpoint folders and token stores at or below `root`.
-std::vector<fs::path> things_below(const fs::path& root) {
-  std::vector<fs::path> out;
-  const auto consider = [&](const fs::path& path) {
+/// Checkpoint folders, token stores and links to nothing, at or below a place. Links are followed
+/// (checkpoints may lie on another disk); what several names lead to is taken once, by a name
+/// without links if it has one.
+class Things {
+ public:
+  explicit Things(const fs::path& root) {
+    look(root);
+    while (!links_.empty()) {
+      const fs::path link = links_.back();
+      links_.pop_back();
+      look(link);
+    }
+    std::sort(found_.begin(), found_.end());
+  }
+  const std::vector<fs::path>& found() const { return found_; }
+
+ private:
+  void look(const fs::path& path) {
+    if (fs::is_symlink(fs::symlink_status(path)) && !fs::exists(path)) {
+      found_.push_back(path);
+      return;
+    }
+    if (!seen_.insert(fs::canonical(path)).second) return;
     const bool checkpoint = fs::exists(path / "manifest.json");
     const bool store =
         path.extension() == ".h5" && fs::exists(fs::path(path).replace_extension(".json"));
-    if (checkpoint || store) out.push_back(path);
-  };
-  consider(root);
-  if (fs::is_directory(root)) {
-    for (auto it = fs::recursive_directory_iterator(root); it != fs::recursive_directory_iterator();
-         ++it) {
+    if (checkpoint || store) found_.push_back(path);
+    if (!fs::is_directory(path)) return;
+    for (const auto& entry : fs::directory_iterator(path)) {
       // What was set aside as damaged, or never finished, is no part of the run.
-      const std::string name = it->path().filename().string();
-      if (name == "quarantine" || name.find(kTemporary) != std::string::npos) {
-        it.disable_recursion_pending();
-      } else if (!it->is_symlink()) {
-        consider(it->path());
+      const std::string name = entry.path().filename().string();
+      if (name == "quarantine" || name.find(kTemporary) != std::string::npos) continue;
+      if (entry.is_symlink()) {
+        links_.push_back(entry.path());
+      } else {
+        look(entry.path());
       }
     }
   }
-  std::sort(out.begin(), out.end());
-  return out;
-}
+
+  std::set<fs::path> seen_;  // without links
+  std::vector<fs::path> links_, found_;
+};
 
 class Verify final : public Verb {
  public:
@@ -52,7 +72,11 @@ class Verify final : public Verb {
 
   int run(const Arguments& arguments) const override {
     const fs::path root = only_target(arguments, "verify", "a run, checkpoint or token store");
-    const auto things = things_below(root);
+    if (!fs::exists(fs::symlink_status(root))) {
+      throw Error(Fault::data, "there is nothing", root.string(), "Check the path.");
+    }
+    const Things below(root);
+    const auto& things = below.found();
     if (things.empty()) {
       throw Error(Fault::data, "there is no checkpoint and no token store", root.string(),
                   "Give a run folder, a checkpoint folder, or a folder of token stores.");
@@ -60,6 +84,10 @@ class Verify final : public Verb {
     int damaged = 0;
     for (const fs::path& path : things) {
       try {
+        if (!fs::exists(path)) {
+          throw Error(Fault::data, "a link to nothing", "",
+                      "Mount the disk that it names, or remove the link.");
+        }
         if (path.extension() == ".h5") {
           TokenStore store(path);
         } else {

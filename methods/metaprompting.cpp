@@ -290,6 +290,7 @@ const Register<Method> here{"metaprompting",
                             [](const Table& section, const Ingredients& ingredients) {
                               return std::make_unique<MetaPrompting>(section, ingredients);
                             }};
+const Register<MethodOptions> options_of{"metaprompting", "", defaults_of<MetaPromptingOptions>};
 
 }  // namespace
 }  // namespace metaloom

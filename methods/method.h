@@ -132,6 +132,18 @@ class Method {
   virtual Batch batch(const std::vector<Task>& pack, bool support) const = 0;
 };
 
+/// What a method's section may hold, known without building one: of several stages, a key typed on
+/// the command line is meant for those whose method has it. Registered beside the method.
+struct MethodOptions {
+  static constexpr const char* kSeam = "method";
+  using Factory = std::function<Table()>;  // every key with its default
+};
+template <class Options>
+Table defaults_of() {
+  Options options;
+  return write_fields(options);
+}
+
 /// The backbone's weights with theta's "model.<name>" laid over them, named as the backbone wants.
 Params overlaid(const Params& frozen, const Params& theta);
 /// Two groups of `parameters` of theta, "`name`" and "`name`-undecayed": weight decay is for

@@ -239,6 +239,7 @@ const Register<Method> here{"mlm", "masked language modelling on the texts of an
                             [](const Table& section, const Ingredients& ingredients) {
                               return std::make_unique<Mlm>(section, ingredients);
                             }};
+const Register<MethodOptions> options_of{"mlm", "", defaults_of<Options>};
 
 }  // namespace
 }  // namespace metaloom

@@ -271,6 +271,7 @@ const Register<Method> here{"muppet", "multi-task pre-finetuning with a head per
                             [](const Table& section, const Ingredients& ingredients) {
                               return std::make_unique<Muppet>(section, ingredients);
                             }};
+const Register<MethodOptions> options_of{"muppet", "", defaults_of<Options>};
 
 }  // namespace
 }  // namespace metaloom

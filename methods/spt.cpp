@@ -227,6 +227,7 @@ const Register<Method> here{"spt", "selective prompt tuning: learns at which lay
                             [](const Table& section, const Ingredients& ingredients) {
                               return std::make_unique<Spt>(section, ingredients);
                             }};
+const Register<MethodOptions> options_of{"spt", "", defaults_of<SptOptions>};
 
 }  // namespace
 }  // namespace metaloom

@@ -43,7 +43,9 @@ SptPlan::SptPlan(const Table& section, const Ingredients& in) : rng_(in.rng.at("
   generator_.check();
   check_layers();
   if (!searches()) return;
-  search_steps_ = options_.search_steps > 0 ? options_.search_steps : in.steps / 2;
+  // Recorded as it is, not as "half of all": a run that goes on with more updates keeps its search.
+  if (options_.search_steps == 0) options_.search_steps = in.steps / 2;
+  search_steps_ = options_.search_steps;
   check_steps();
 }
 

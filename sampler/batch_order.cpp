@@ -23,7 +23,7 @@ BatchOrder::BatchOrder(const TokenStore& store, std::int64_t batch, Length lengt
 }
 
 std::int64_t BatchOrder::rows_in(Split split, Half half) const {
-  const std::int64_t rows = store_.rows(split);
+  const std::int64_t rows = store_.rows(split) - store_.left_out(split);
   if (half == Half::all) return rows;
   return half == Half::first ? rows - rows / 2 : rows / 2;
 }
@@ -33,7 +33,8 @@ std::int64_t BatchOrder::batches(Split split, Half half) const {
 }
 
 std::vector<std::int64_t> BatchOrder::order(const TaskId& id) const {
-  const std::int64_t all = store_.rows(id.split), count = rows_in(id.split, id.half);
+  const std::vector<std::int64_t> drawn = store_.drawn_rows(id.split);
+  const std::int64_t all = std::ssize(drawn), count = rows_in(id.split, id.half);
   const bool shuffled = id.split == Split::train || id.half != Half::all;
   std::vector<std::int64_t> rows(all);
   std::iota(rows.begin(), rows.end(), std::int64_t{0});
@@ -43,7 +44,8 @@ std::vector<std::int64_t> BatchOrder::order(const TaskId& id) const {
     if (id.half == Half::second) rows.erase(rows.begin(), rows.end() - count);
     rows.resize(count);
   }
-  std::vector<std::int64_t> length(all);
+  for (std::int64_t& row : rows) row = drawn[row];
+  std::vector<std::int64_t> length(store_.rows(id.split));
   for (const std::int64_t row : rows) length[row] = length_(id.split, row);
   const std::int64_t window = shuffled ? kWindow * batch_ : std::max<std::int64_t>(count, 1);
   for (std::int64_t from = 0; from < count; from += window)

@@ -40,7 +40,7 @@ class Episodes final : public TaskFamily {
       : store_(store), options_(options), rng_(rng) {
     std::map<std::int64_t, Split> home;
     for (const Split split : {Split::train, Split::validation, Split::test})
-      for (std::int64_t row = 0; row < store.rows(split); ++row) {
+      for (const std::int64_t row : store.drawn_rows(split)) {
         const std::int64_t label = store.label(split, row);
         if (label < 0) continue;  // a text to be labelled belongs to no class
         if (label >= static_cast<std::int64_t>(store.info().labels.size()))

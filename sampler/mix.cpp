@@ -64,10 +64,23 @@ std::unique_ptr<TaskFamily> family_of(const TokenStore& store, const TaskOptions
 void MixOptions::fields(Fields& f) {
   f.text("root", root, "folder of the token stores, as written by `metaloom data`");
   f.texts("datasets", datasets, "names of token stores in root; \"*\" for all of them");
-  f.flag("allow_overlap", allow_overlap, "permit evaluation texts inside the training mix");
+  f.choice("overlap", overlap,
+           "evaluation texts that were trained on (allow_overlap=true: allow all of them)",
+           {"refuse", "leave out", "allow"});
+  f.texts("overlap_left_out", overlap_left_out, "the sets of which such texts are left out");
+  f.texts("overlap_allowed", overlap_allowed, "the sets of which such texts are allowed");
+  f.flag("allow_changed", allow_changed, "go on, this time, with stores that hold other rows now");
   f.integer("slots", slots, "tasks of one update, over all ranks", {1, 1e6});
   f.integer("pack", pack, "tasks that are computed in one pass", {1, 65536});
   task.fields(f);
+}
+
+std::string MixOptions::overlap_of(const std::string& dataset) const {
+  const auto names = [&](const std::vector<std::string>& sets) {
+    return std::find(sets.begin(), sets.end(), dataset) != sets.end();
+  };
+  if (names(overlap_left_out)) return "leave out";
+  return names(overlap_allowed) ? "allow" : overlap;
 }
 
 std::vector<std::string> datasets_in(const std::filesystem::path& root) {
@@ -107,7 +120,7 @@ Mix::Mix(const MixOptions& options, const Rng& rng) : options_(options), rng_(rn
   for (const std::string& name : chosen(options)) {
     stores_.push_back(
         std::make_unique<TokenStore>(std::filesystem::path(options.root) / (name + ".h5")));
-    const TokenStore& store = *stores_.back();
+    TokenStore& store = *stores_.back();
     if (store.info().name != name)
       throw Error(Fault::data, fmt::format("the store of dataset \"{}\"", store.info().name),
                   store.file().string(), "Give the file its own name back.");
@@ -115,6 +128,8 @@ Mix::Mix(const MixOptions& options, const Rng& rng) : options_(options), rng_(rn
       throw Error(Fault::data,
                   fmt::format("made with another tokenizer than {}", stores_[0]->file().string()),
                   store.file().string(), "Run `metaloom data` again with one tokenizer for both.");
+    if (const auto found = options.left_out.find(name); found != options.left_out.end())
+      for (const auto& [split, rows] : found->second) store.leave_out(split, rows);
     families_.push_back(family_of(store, options.task, rng_));
   }
 }

@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,11 +20,18 @@ namespace metaloom {
 struct MixOptions {
   std::string root;                   // folder of the token stores (`metaloom data`)
   std::vector<std::string> datasets;  // names of stores in root; * for all of them
-  bool allow_overlap = false;         // permit evaluation texts inside the training mix
-  std::int64_t slots = 4;             // tasks of one update
-  std::int64_t pack = 1;              // tasks computed in one pass
+  // Evaluation texts that were trained on: what becomes of them, and the sets that differ.
+  std::string overlap = "refuse";  // refuse | leave out | allow
+  std::vector<std::string> overlap_left_out, overlap_allowed;
+  bool allow_changed = false;  // go on with stores that hold other rows than before
+  std::int64_t slots = 4;      // tasks of one update
+  std::int64_t pack = 1;       // tasks computed in one pass
   TaskOptions task;
+  /// No key: the rows, by set, that evaluations of a split leave out.
+  std::map<std::string, std::map<Split, std::set<std::int64_t>>> left_out;
   void fields(Fields& f);
+  /// refuse, leave out or allow: what holds for this set.
+  std::string overlap_of(const std::string& dataset) const;
 };
 
 /// A group of tasks that one rank computes in one pass: consecutive slots whose families say that

@@ -80,6 +80,19 @@ TokenStore::TokenStore(const std::filesystem::path& file) : file_(file), mapping
     if (promised != rows(split))
       damaged(fmt::format("{} rows where the manifest says {}", rows(split), promised), split);
   }
+  info_.content_digest = digest_content();
+}
+
+std::string TokenStore::digest_content() const {
+  Json content{info_.name, info_.family, info_.labels, info_.label_words, info_.tokenizer_digest};
+  for (const Split split : kSplits) {
+    const Columns& c = columns(split);
+    const auto add = [&](const auto& numbers) {
+      content.push_back(hex(digest(std::as_bytes(numbers))));
+    };
+    add(c.tokens), add(c.labels), add(c.segment_offsets), add(c.row_segments), add(c.text_digests);
+  }
+  return hex(digest(content.dump()));
 }
 
 void TokenStore::read_info(const Layout& layout) {
@@ -199,6 +212,23 @@ void TokenStore::damaged(const std::string& what, Split split, std::int64_t row)
 
 std::int64_t TokenStore::rows(Split split) const {
   return static_cast<std::int64_t>(columns(split).labels.size());
+}
+
+void TokenStore::leave_out(Split split, const std::set<std::int64_t>& rows) {
+  left_out_[static_cast<int>(split)] = rows;
+}
+
+std::vector<std::int64_t> TokenStore::drawn_rows(Split split) const {
+  const auto& without = left_out_[static_cast<int>(split)];
+  std::vector<std::int64_t> out;
+  out.reserve(static_cast<std::size_t>(rows(split)));
+  for (std::int64_t row = 0; row < rows(split); ++row)
+    if (!without.contains(row)) out.push_back(row);
+  return out;
+}
+
+std::int64_t TokenStore::left_out(Split split) const {
+  return static_cast<std::int64_t>(left_out_[static_cast<int>(split)].size());
 }
 
 Example TokenStore::example(Split split, std::int64_t row) const {

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "core/files.h"
 #include "sampler/task.h"
@@ -21,6 +24,11 @@ class TokenStore {
   const DatasetInfo& info() const { return info_; }
   const std::filesystem::path& file() const { return file_; }
   std::int64_t rows(Split split) const;
+  /// From here on no task is drawn from these rows of a split.
+  void leave_out(Split split, const std::set<std::int64_t>& rows);
+  /// The rows that tasks are drawn from, ascending: all but those left out.
+  std::vector<std::int64_t> drawn_rows(Split split) const;
+  std::int64_t left_out(Split split) const;
   /// A row's segments (views) and its label: an index into info().labels or, where the dataset has
   /// none, the index of the right choice; -1 where the row has no label.
   Example example(Split split, std::int64_t row) const;
@@ -39,6 +47,7 @@ class TokenStore {
   };
   const Columns& columns(Split split) const { return columns_[static_cast<int>(split)]; }
   void read_info(const Layout& layout);
+  std::string digest_content() const;
   void map_columns(const Layout& layout, Split split);
   void check_offsets(Split split) const;
   void check_numbers(Split split) const;
@@ -48,6 +57,7 @@ class TokenStore {
   Mapping mapping_;
   DatasetInfo info_;
   Columns columns_[3];
+  std::set<std::int64_t> left_out_[3];
 };
 
 }  // namespace metaloom

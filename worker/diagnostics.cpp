@@ -108,23 +108,24 @@ void Diagnostics::score(const Params& theta, std::int64_t step, const std::strin
   progress_.leave_out(std::chrono::steady_clock::now() - start);
   for (const Score& score : scores) {
     if (parts_.metrics == nullptr) break;
-    spdlog::info("{}  {}  {}: {} {:.1f} % +- {:.1f} (n = {})", parts_.stage, name, score.dataset,
-                 score.metric, 100 * score.value, 196 * score.standard_error, score.n);
-    parts_.metrics->append(Json{
-        {"kind", "evaluation"},
-        {"stage", parts_.stage},
-        {"step", step},
-        {"final", final},
-        {"name", name_of(split)},
-        {"condition", name},
-        {"dataset", score.dataset},
-        {"metric", score.metric},
-        {"value", score.value},
-        {"standard_error", score.standard_error},
-        {"loss", score.loss},
-        {"n", score.n},
-        {"values", score.values},
-        {"right", score.right}}.dump());
+    spdlog::info("{}  {}  {}: {} {:.1f} % +- {:.1f} ({})", parts_.stage, name, score.dataset,
+                 score.metric, 100 * score.value, 196 * score.standard_error, counted(score));
+    Json json{{"kind", "evaluation"},
+              {"stage", parts_.stage},
+              {"step", step},
+              {"final", final},
+              {"name", name_of(split)},
+              {"condition", name},
+              {"dataset", score.dataset},
+              {"metric", score.metric},
+              {"value", score.value},
+              {"standard_error", score.standard_error},
+              {"loss", score.loss},
+              {"n", score.n},
+              {"values", score.values},
+              {"right", score.right}};
+    if (score.left_out > 0) json["left_out"] = score.left_out;
+    parts_.metrics->append(json.dump());
   }
 }
 

@@ -86,6 +86,11 @@ Split split_called(const std::string& name) {
   return name == "test" ? Split::test : name == "train" ? Split::train : Split::validation;
 }
 
+std::string counted(const Score& score) {
+  return score.left_out == 0 ? fmt::format("n = {}", score.n)
+                             : fmt::format("n = {}, {} left out", score.n, score.left_out);
+}
+
 std::vector<Score> evaluate(Communicator& comm, const Method& method, const Params& theta,
                             const Mix& mix, Split split, const EvaluationOptions& options,
                             const StepContext& context, const std::string& title) {
@@ -123,7 +128,9 @@ std::vector<Score> evaluate(Communicator& comm, const Method& method, const Para
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (ids[i].dataset == dataset) own.push_back(scores[i]);
     }
-    if (!own.empty()) out.push_back(summarise(mix.info(dataset), own));
+    if (own.empty()) continue;
+    out.push_back(summarise(mix.info(dataset), own));
+    out.back().left_out = mix.store(dataset).left_out(split);
   }
   return out;
 }

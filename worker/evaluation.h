@@ -30,6 +30,7 @@ struct Score {
   std::string dataset, metric = "accuracy";
   double value = 0, standard_error = 0, loss = 0;
   std::int64_t n = 0;          // rows or episodes
+  std::int64_t left_out = 0;   // rows of the split that no task is drawn from
   std::vector<double> values;  // per episode, in the order of their index; empty for batches
   std::string right;           // batches: per row, batch by batch, '1' or '0'
 };
@@ -40,5 +41,8 @@ std::vector<Score> evaluate(Communicator& comm, const Method& method, const Para
                             const StepContext& context, const std::string& title);
 
 Split split_called(const std::string& name);
+
+/// "n = 100", and how many rows were left out where any were.
+std::string counted(const Score& score);
 
 }  // namespace metaloom

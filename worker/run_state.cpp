@@ -35,20 +35,29 @@ void Lineage::add(const std::string& stage, const std::string& dataset,
   if (!fresh) it->second = at::cat({it->second, copy});
 }
 
-std::map<std::string, std::int64_t> Lineage::overlap(std::span<const std::int64_t> rows) const {
-  std::map<std::string, std::int64_t> out;
+std::map<std::string, std::vector<std::int64_t>> Lineage::overlap(
+    std::span<const std::int64_t> rows) const {
+  std::map<std::string, std::vector<std::int64_t>> out;
   for (const auto& [name, trained] : rows_) {
     const auto* data = trained.const_data_ptr<std::int64_t>();
     const std::unordered_set<std::int64_t> known(data, data + trained.numel());
-    std::int64_t count = 0;
-    for (std::int64_t row : rows) count += known.contains(row) ? 1 : 0;
-    if (count > 0) out[name] = count;
+    for (std::int64_t place = 0; place < std::ssize(rows); ++place) {
+      if (known.contains(rows[place])) out[name].push_back(place);
+    }
   }
   return out;
 }
 
 void Lineage::forget(const std::string& stage) {
   std::erase_if(rows_, [&](const auto& entry) { return entry.first.starts_with(stage + "/"); });
+}
+
+Lineage Lineage::only(const std::string& stage) const {
+  Lineage out;
+  for (const auto& [name, rows] : rows_) {
+    if (name.starts_with(stage + "/")) out.rows_[name] = rows;
+  }
+  return out;
 }
 
 std::vector<std::string> Lineage::entries_of(const std::string& dataset) const {

@@ -29,8 +29,12 @@ class Lineage {
   /// `rows`: the digests of a dataset's training rows, added to those known by that name.
   void add(const std::string& stage, const std::string& dataset,
            std::span<const std::int64_t> rows);
-  /// How many of `rows` stand in the training rows, by "stage/dataset"; zero counts left out.
-  std::map<std::string, std::int64_t> overlap(std::span<const std::int64_t> rows) const;
+  /// Which of `rows` (places in it, ascending) stand in the training rows, by "stage/dataset";
+  /// entries without any are left out.
+  std::map<std::string, std::vector<std::int64_t>> overlap(
+      std::span<const std::int64_t> rows) const;
+  /// What `stage` alone trained on.
+  Lineage only(const std::string& stage) const;
   /// Drops what `stage` trained on.
   void forget(const std::string& stage);
   /// The "stage/dataset" entries of a dataset of this name.

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "launcher/run_identity.h"
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"
 
@@ -71,14 +72,45 @@ TEST_F(RunConfig, WhatMakesARunAnother) {
     return load(kChain, assignments)[1].resolved(Table());
   };
   const Table first = resolved({});
-  EXPECT_EQ(first_difference(first, first), "");
-  // The same run elsewhere, or its folder spelled in another way.
-  EXPECT_EQ(first_difference(resolved({"run=moved/a"}), first), "");
-  const std::string whole = (std::filesystem::current_path() / "runs/a").string();
-  EXPECT_EQ(first_difference(resolved({"run=" + whole}), first), "");
-  EXPECT_EQ(first_difference(resolved({"comm.threads=2", "checkpoint.every=3"}), first), "");
-  EXPECT_NE(first_difference(resolved({"stage.2_second.init=runs/other"}), first), "");
-  EXPECT_NE(first_difference(resolved({"seed=4"}), first), "");
+  using Lines = std::vector<std::string>;
+  struct Case {
+    std::vector<std::string> typed;
+    Lines training, others;
+  };
+  for (const Case& one : std::vector<Case>{
+           {{}, {}, {}},
+           // Places are nothing of a run: what lies there is compared.
+           {{"run=moved/a", "stage.2_second.init=runs/other", "data.root=x", "model.weights=y"},
+            {},
+            {}},
+           {{"comm.threads=2", "checkpoint.every=3"},
+            {},
+            {"checkpoint.every = 3, was checkpoint.every = 50",
+             "comm.threads = 2, was comm.threads = 0"}},
+           {{"seed=4", "data.batch=3"},
+            {"data.batch = 3, was data.batch = 16", "seed = 4, was seed = 3"},
+            {}},
+           {{"steps=8"}, {}, {}}}) {
+    const SettingChanges found = changes_since(first, resolved(one.typed));
+    EXPECT_EQ(found.training, one.training);
+    EXPECT_EQ(found.others, one.others);
+  }
+  EXPECT_EQ(changes_since(first, resolved({"steps=8"})).steps, 8);
+  EXPECT_EQ(changes_since(first, resolved({"steps=8"})).steps_before, 7);
+  // A key that an older program did not have: its default.
+  Table older = first;
+  older.erase("optimizer.momentum");
+  EXPECT_EQ(changes_since(older, first).training, Lines());
+}
+
+TEST_F(RunConfig, AnOlderWordForAllowedOverlaps) {
+  const std::string one = "method.name = \"muppet\"\n[data]\nallow_overlap = true\n";
+  EXPECT_EQ(load(one)[0].data.overlap, "allow");
+  EXPECT_EQ(load(one, {"data.overlap=leave out"})[0].data.overlap, "leave out");
+  EXPECT_EQ(load(one, {"data.allow_overlap=false"})[0].data.overlap, "refuse");
+  EXPECT_ERROR(load(one + "overlap = \"leave out\"\n"), Fault::usage, "allow_overlap",
+               "Leave one of the two out");
+  EXPECT_ERROR(load(one, {"data.allow_overlap=maybe"}), Fault::usage, "data.allow_overlap");
 }
 
 }  // namespace

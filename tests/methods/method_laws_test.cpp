@@ -30,6 +30,14 @@ TEST_P(MethodLaws, InitialParametersAreAPureFunctionAndEachIsInOneGroup) {
   });
 }
 
+TEST_P(MethodLaws, ItsKeysAreKnownWithoutBuildingIt) {
+  Table known = Registry<MethodOptions>::make(GetParam());
+  on_every_world([&](const Method&, const World& world) {
+    const auto built = Registry<Method>::make(GetParam(), Table(), world.ingredients);
+    EXPECT_EQ(known.keys(), write_fields(*built).keys());
+  });
+}
+
 TEST_P(MethodLaws, GradientsNameTheParametersOfThePhaseAndAreFinite) {
   on_every_world([](const Method& method, const World& world) {
     const Params theta = method.initial();

@@ -30,6 +30,7 @@ class Comparison:
     episodes: bool  # scores are means over episodes, else shares of rows
     differences: list = dataclasses.field(default_factory=list)  # per episode or row, where paired
     label: str = ""  # stands for the data set where a row is about something else
+    left_out: int = 0  # rows that were trained on and not scored, of the side that lacks more
 
     @property
     def gain(self):
@@ -82,7 +83,7 @@ def compare(a, b, same_draw, label=""):
         return None
     row = Comparison(dataset=a["dataset"], split=a["name"], metric=a["metric"], a=a["value"], b=b["value"],
                      a_error=a["standard_error"], b_error=b["standard_error"], low=0, high=0, n=b["n"], paired=False,
-                     episodes=bool(b["values"]), label=label)
+                     episodes=bool(b["values"]), label=label, left_out=max(a["left_out"], b["left_out"]))
     if same_episodes(a, b, same_draw):
         row.paired = True
         row.differences = [y - x for x, y in zip(a["values"], b["values"])]
@@ -164,11 +165,18 @@ def differing_settings(a, b, run):
     return [(key, short(key, mine.get(key, ""), run), short(key, theirs.get(key, ""), run)) for key in names]
 
 
+def drawn_from(stage):
+    """What decides which episodes and rows a stage scores: not where its stores lie, nor what is allowed."""
+    data = {key: value for key, value in stage.config.get("data", {}).items()
+            if key != "root" and not key.startswith(("overlap", "allow_"))}
+    provenance = stage.provenance
+    return data, provenance.get("data_content", provenance.get("data")), provenance.get("left_out", {})
+
+
 def across(control, stage, run):
     """A stage against its control, or None where they share no score."""
     same_draw = (control.config.get("seed") == stage.config.get("seed")
-                 and control.config.get("data") == stage.config.get("data")
-                 and control.provenance.get("data") == stage.provenance.get("data"))
+                 and drawn_from(control) == drawn_from(stage))
 
     def label(a, b):
         both = a["condition"] if a["condition"] == b["condition"] else f"{a['condition']} / {b['condition']}"

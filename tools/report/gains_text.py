@@ -22,7 +22,8 @@ def interval(row):
 
 
 def counted(row):
-    return f"{row.n} {'episodes' if row.episodes else 'rows'}{', paired' if row.paired else ''}"
+    left_out = f", {row.left_out} left out" if row.left_out else ""
+    return f"{row.n} {'episodes' if row.episodes else 'rows'}{', paired' if row.paired else ''}{left_out}"
 
 
 def row_name(row):

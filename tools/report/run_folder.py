@@ -106,7 +106,8 @@ def add_line(stage, line, updates, evaluations):
     if kind == "update":
         updates[step] = line
     elif kind == "evaluation" and "dataset" in line:
-        line = {"condition": "", "name": "", "metric": "accuracy", "n": 0, "values": [], "right": "", **line}
+        line = {"condition": "", "name": "", "metric": "accuracy", "n": 0, "values": [], "right": "", "left_out": 0,
+                **line}
         line["value"] = number(line.get("value"))
         line["standard_error"] = number(line.get("standard_error"))
         line["values"] = [number(value) for value in line["values"] or []]
