@@ -7,7 +7,9 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/registry.h"
+#include "core/spelling.h"
 #include "launcher/assembly.h"
 #include "launcher/user_texts.h"
 #include "launcher/verb.h"
@@ -82,8 +84,9 @@ class Predict final : public Verb {
     }
     const Checkpoint checkpoint = Checkpoint::open(resolve_checkpoint(folder));
     if (!checkpoint.contains("task")) {
-      throw Error(Fault::usage, "this checkpoint knows no task of its own", folder.string(),
-                  "Adapt it first: metaloom adapt " + folder.string() + " data=FILE.jsonl");
+      throw Error(
+          Fault::usage, "this checkpoint knows no task of its own", folder.string(),
+          "Adapt it first: metaloom adapt " + typed_path(folder.string()) + " data=FILE.jsonl");
     }
     const DatasetInfo info =
         parse_task_json(checkpoint.read("task").text("task"), checkpoint.folder().string());
@@ -126,9 +129,9 @@ class Predict final : public Verb {
       fmt::print("{} texts labelled: {}\n", lines.size(), options.out);
     }
     if (labelled > 0) {
-      fmt::print(stderr, "accuracy {:.1f} % ({} of {} lines with a label)\n",
-                 100.0 * static_cast<double>(right) / static_cast<double>(labelled), right,
-                 labelled);
+      say(fmt::format("accuracy {:.1f} % ({} of {} lines with a label)\n",
+                      100.0 * static_cast<double>(right) / static_cast<double>(labelled), right,
+                      labelled));
     }
   }
 };
