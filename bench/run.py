@@ -2,8 +2,9 @@
 
 usage: python -m bench.run [--build build] [--only CASE ...] [--threads N] [--rounds 5] [--seconds 4] [--busy] [--out F.json]
 
-Same weights, token ids, threads; the losses of the first iteration must agree to 1e-4 before anything is timed. The
-ratio is the peer's time over ours, per round against our turns before and after it; above 1 we are faster.
+Same weights, token ids, threads, and way of waiting (GOMP_SPINCOUNT, as the program sets it for itself); the losses of
+the first iteration must agree to 1e-4 before anything is timed. The ratio is the peer's time over ours, per round
+against our turns before and after it; above 1 we are faster.
 """
 
 import argparse
@@ -31,7 +32,7 @@ class Side:
 
     def __init__(self, name, command):
         self.name = name
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+        environment = {"GOMP_SPINCOUNT": "1000"} | os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
                                         env=environment)
         self.about = self.answer()

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <ctime>
+#include <fstream>
 
 #include "checkpoints/checkpoint.h"
 #include "core/digest.h"
@@ -34,6 +36,13 @@ std::int64_t named_by(const fs::path& link) {
   std::error_code code;
   const fs::path target = fs::read_symlink(link, code);
   return code ? -1 : step_of(target.filename().string());
+}
+
+// Tells the batch script that started the program (slurm/train.sbatch) that there is something new
+// to go on from. A script that does not hear of it only gives up sooner.
+void tell_script() {
+  const char* file = std::getenv("METALOOM_SAVED");
+  if (file != nullptr && *file != '\0') std::ofstream(file) << "saved\n";
 }
 
 void check_section_name(const std::string& name) {
@@ -125,6 +134,7 @@ void CheckpointFolder::write(std::int64_t step, const std::string& manifest,
     throw;
   }
   replace_link(folder_ / kLatest, final.filename());
+  tell_script();
   rotate();
 }
 

@@ -19,7 +19,8 @@ void CommOptions::fields(Fields& f) {
   f.real("deadline", deadline, "seconds that any wait for other ranks, and any section, may last",
          {0.1, 1e7});
   f.flag("ordered", ordered, "sum packs in their order: bitwise equal at any number of ranks");
-  f.integer("threads", threads, "per rank; 0: cores of the node / ranks on it", {0, 4096});
+  f.integer("threads", threads, "per rank; 0: the rank's cores, at most OMP_NUM_THREADS",
+            {0, 4096});
 }
 
 void Communicator::check_contiguous(const at::Tensor& data, const char* operation) {

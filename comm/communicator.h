@@ -26,7 +26,7 @@ struct CommOptions {
   std::string backend = "auto";  // auto: nccl where every rank has a GPU, else mpi, else local
   double deadline = 600;         // seconds that any wait, and any section, may last
   bool ordered = false;      // sum packs in their order: on CPUs bitwise equal at any world size
-  std::int64_t threads = 0;  // per rank; 0: cores of the node / ranks on it
+  std::int64_t threads = 0;  // per rank; 0: Communicator::cores()
   bool gpus = true;          // no key: whether anything of the run may compute on a GPU
   void fields(Fields& f);
 };
@@ -55,7 +55,8 @@ class Communicator {
   virtual int local_rank() const = 0;
   virtual std::string host() const = 0;
   /// Cores for this rank's threads: those it is bound to, shared with the ranks bound to the same
-  /// ones. One number for all ranks: another number of threads sums in another order.
+  /// ones, within the quotas of control groups and what OMP_NUM_THREADS says. One number for all
+  /// ranks: another number of threads sums in another order.
   virtual int cores() const = 0;
 
   /// Reduces `data` (contiguous fp32, fp64 or int64) in place over all ranks; it must be left

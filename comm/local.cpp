@@ -12,6 +12,7 @@
 #include "comm/local_world.h"
 #include "comm/roll_call.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "core/registry.h"
 
 namespace metaloom {
@@ -56,7 +57,7 @@ class LocalCommunicator final : public Communicator {
   int local_rank() const override { return rank_; }
   std::string host() const override { return this_process().host; }
   int cores() const override {
-    return fair_share(std::vector<std::string>(world_.size(), allowed_cores()), 0);
+    return fair_share(std::vector<Processors>(world_.size(), own_processors()), 0);
   }
 
   std::unique_ptr<Pending> all_reduce(at::Tensor data, Reduce how) override {
@@ -153,7 +154,7 @@ class LoneProcess final : public Communicator, private NoteChannel {
   void send(int, const Note&) override {}
   bool receive(Note&) override { return false; }
   static void end_process(const std::string& section, double seconds) {
-    write_line(describe_stuck(0, section, seconds));
+    say(describe_stuck(0, section, seconds) + '\n');
     _exit(static_cast<int>(Fault::hang));
   }
 

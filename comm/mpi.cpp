@@ -19,6 +19,7 @@
 #include "comm/roll_call.h"
 #include "comm/world.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "core/registry.h"
 
 namespace metaloom {
@@ -103,7 +104,7 @@ class MpiCommunicator final : public Communicator {
 
 MpiCommunicator::MpiCommunicator(const CommOptions& options)
     : Communicator(options.deadline), watchdog_([this](const std::string& section, double seconds) {
-        if (section != kAborting) write_line(describe_stuck(place_.rank, section, seconds));
+        if (section != kAborting) say(describe_stuck(place_.rank, section, seconds) + '\n');
         _exit(exit_code_);  // mpirun and srun -K end the others
       }) {
   watchdog_.watch("joining MPI", std::max(options.deadline, kJoining));

@@ -13,7 +13,6 @@ namespace metaloom {
 
 namespace {
 
-constexpr int kMostCores = 1024;  // of a host
 constexpr int kNoteTag = 1;
 
 int communicators_alive = 0;  // of this process, as MPI itself is
@@ -38,19 +37,12 @@ void find_place_on_host(MpiPlace& place) {
       "MPI_Comm_split_type");
   check_mpi(MPI_Comm_rank(node, &place.local_rank), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(node, &place.local_size), "MPI_Comm_size");
-  std::string mine = allowed_cores();
-  mine.resize(kMostCores, '0');
-  std::string all(static_cast<std::size_t>(kMostCores) * place.local_size, '0');
-  check_mpi(
-      MPI_Allgather(mine.data(), kMostCores, MPI_CHAR, all.data(), kMostCores, MPI_CHAR, node),
-      "MPI_Allgather");
+  const Processors mine = own_processors();
+  std::vector<Processors> all(place.local_size);
+  check_mpi(MPI_Allgather(&mine, sizeof mine, MPI_BYTE, all.data(), sizeof mine, MPI_BYTE, node),
+            "MPI_Allgather");
   check_mpi(MPI_Comm_free(&node), "MPI_Comm_free");
-  std::vector<std::string> allowed;
-  allowed.reserve(place.local_size);
-  for (int i = 0; i < place.local_size; ++i) {
-    allowed.push_back(all.substr(static_cast<std::size_t>(i) * kMostCores, kMostCores));
-  }
-  place.cores = fair_share(allowed, place.local_rank);
+  place.cores = fair_share(all, place.local_rank);
   check_mpi(MPI_Allreduce(MPI_IN_PLACE, &place.cores, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD),
             "MPI_Allreduce");
 }

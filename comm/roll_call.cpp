@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "core/log.h"
 
 namespace metaloom {
 
@@ -268,7 +269,7 @@ void RollCall::say(const std::string& line) {
   if (line == said_ && !line.empty()) return;
   said_ = line;
   if (peers_.size() > 1) tell(Note::last_words, 0);
-  if (!line.empty()) write_line("metaloom: error: " + line);
+  if (!line.empty()) metaloom::say("metaloom: error: " + line + '\n');
 }
 
 double RollCall::beat() const {

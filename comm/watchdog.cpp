@@ -1,7 +1,5 @@
 #include "comm/watchdog.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 namespace metaloom {
@@ -65,12 +63,6 @@ void Watchdog::run() {
     // Looks at the clock twice a lap, or a stopped process could not be told from a stuck one.
     changed_.wait_for(lock, std::chrono::duration<double>(std::min(left, kLongestLap / 2)));
   }
-}
-
-void write_line(const std::string& line) {
-  const std::string text = line + '\n';
-  // A full pipe or a closed one is no reason not to go on.
-  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
 }
 
 }  // namespace metaloom

@@ -52,7 +52,4 @@ class Watchdog {
   std::thread thread_;  // last: it uses all of the above
 };
 
-/// Writes one line to stderr in one call that no lock of ours can block.
-void write_line(const std::string& line);
-
 }  // namespace metaloom

@@ -12,7 +12,8 @@ namespace metaloom {
 /// GPU and the run may use it, mpi where mpirun or srun started this process, else a world of one.
 std::unique_ptr<Communicator> join_world(const CommOptions& options);
 
-/// Threads for one rank's arithmetic: options.threads, or the cores that are its own; at least 1.
+/// Threads for one rank's arithmetic: options.threads, or the cores that are its own
+/// (comm/cores.h).
 int threads_per_rank(const CommOptions& options, const Communicator& comm);
 
 /// The accelerator of this rank: device 0 where one is visible, else the one of its local rank;

@@ -72,7 +72,23 @@ std::pair<toml::table*, std::string> holder_of(toml::table& root, const std::str
   return {table, parts.back()};
 }
 
+namespace {
+
+/// What Windows' editors put around a text: a byte-order mark says nothing about TOML, UTF-16 is
+/// none.
+std::string_view without_mark(std::string_view text, const std::string& origin) {
+  if (text.starts_with("\xef\xbb\xbf")) return text.substr(3);
+  const bool utf16 = text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff") ||
+                     text.substr(0, 64).find('\0') != std::string_view::npos;
+  if (!utf16) return text;
+  throw Error(Fault::usage, "the file is UTF-16, or no text", origin,
+              "Save it as UTF-8: iconv -f UTF-16 -t UTF-8 OLD > NEW.");
+}
+
+}  // namespace
+
 Table Table::parse(std::string_view toml, const std::string& origin) {
+  toml = without_mark(toml, origin);
   Table out;
   out.content_->origin = origin;
   try {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,6 +40,17 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
+constexpr const char* kMoreDescriptors =
+    "Raise the limit on open files with ulimit -n, and start again.";
+
+std::string file_size_limit() {
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+    return "more than the file system takes";
+  }
+  return fmt::format("{} bytes allowed by ulimit -f", limit.rlim_cur);
+}
+
 [[noreturn]] void fail_to_write(const fs::path& path, const char* action, int code,
                                 std::size_t wanted = 0) {
   const std::string what = fmt::format("cannot {}: {}", action, std::strerror(code));
@@ -52,6 +64,10 @@ fs::path folder_of(const fs::path& path) {
                   fmt::format("{} ({} bytes wanted, {} bytes free)", what, wanted, free),
                   path.string(), "Free some space, or move the run to another disk.");
     }
+    case EFBIG:
+      throw Error(Fault::temporary,
+                  fmt::format("{} ({} bytes wanted, {})", what, wanted, file_size_limit()),
+                  path.string(), "Raise the limit with ulimit -f unlimited, and start again.");
     case EACCES:
     case EPERM:
     case EROFS:
@@ -62,6 +78,8 @@ fs::path folder_of(const fs::path& path) {
     case ELOOP:
       throw Error(Fault::usage, what, path.string(),
                   "Name a folder that exists and that you may write to.");
+    case EMFILE:
+      throw Error(Fault::temporary, what, path.string(), kMoreDescriptors);
     default:
       throw Error(Fault::temporary, what, path.string(),
                   "The disk or file server failed: try again, or use another one.");
@@ -70,7 +88,8 @@ fs::path folder_of(const fs::path& path) {
 
 [[noreturn]] void fail_to_read(const fs::path& path, const char* action, int code) {
   const std::string what = fmt::format("cannot {}: {}", action, std::strerror(code));
-  if (code == EIO || code == ESTALE || code == EMFILE || code == ENFILE || code == ENOMEM) {
+  if (code == EMFILE) throw Error(Fault::temporary, what, path.string(), kMoreDescriptors);
+  if (code == EIO || code == ESTALE || code == ENFILE || code == ENOMEM) {
     throw Error(Fault::temporary, what, path.string(),
                 "The machine or file server failed: try again.");
   }
@@ -145,6 +164,23 @@ Buffer read_all(const fs::path& path) {
   return out;
 }
 
+// A device or a pipe (/dev/null, /dev/stdout) is written to: renamed over, it would be gone.
+bool is_written_through(const fs::path& path) {
+  std::error_code ignored;
+  const fs::file_status status = fs::status(path, ignored);
+  return fs::is_character_file(status) || fs::is_fifo(status);
+}
+
+void write_through(const fs::path& path, std::string_view text) {
+  const Descriptor fd(open_file(path, O_WRONLY));
+  if (fd.get() < 0) fail_to_write(path, "open", errno);
+  for (std::string_view left = text; !left.empty();) {
+    const ssize_t written = ::write(fd.get(), left.data(), left.size());
+    if (written < 0 && errno != EINTR) fail_to_write(path, "write", errno, text.size());
+    if (written > 0) left.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
 }  // namespace
 
 void write_file(const fs::path& path, std::span<const std::byte> bytes) {
@@ -158,6 +194,7 @@ void write_file(const fs::path& path, std::span<const std::byte> bytes) {
 }
 
 void replace_file(const fs::path& path, std::string_view text) {
+  if (is_written_through(path)) return write_through(path, text);
   const fs::path temporary = beside(path);
   write_file(temporary, std::as_bytes(std::span(text)));
   rename_over(temporary, path);

@@ -14,7 +14,8 @@ namespace metaloom {
 
 /// Reserves the space, writes, fsyncs and closes `path`; on failure nothing is left behind.
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
-/// As write_file, but through a temporary beside `path`, renamed over it; fsyncs the folder.
+/// As write_file, but through a temporary beside `path`, renamed over it; fsyncs the folder. What
+/// is a device or a pipe is written to as it stands.
 void replace_file(const std::filesystem::path& path, std::string_view text);
 void fsync_folder(const std::filesystem::path& folder);
 /// Renames within one file system; what stands at `to` must be a file, or an empty folder.

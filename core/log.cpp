@@ -1,9 +1,16 @@
 #include "core/log.h"
 
-#include <spdlog/sinks/basic_file_sink.h>
+#include <fmt/format.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <mutex>
 
 #include "core/error.h"
+#include "core/line_file.h"
 
 namespace metaloom {
 
@@ -11,6 +18,30 @@ namespace {
 
 // The logger's name carries the rank, so that nothing else has to remember it.
 constexpr const char* kFirstRank = "rank 0";
+
+class FileSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit FileSink(const std::filesystem::path& file) : file_(file) { append(""); }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    append({line.data(), line.size()});
+  }
+  void flush_() override {}
+  void append(std::string_view lines) {
+    if (file_.append(lines)) {
+      told_ = false;
+    } else if (!std::exchange(told_, true)) {
+      say(fmt::format("{} warning: {} cannot be written: {}. Its lines wait until it can.\n",
+                      kFirstRank, file_.path().string(), std::strerror(errno)));
+    }
+  }
+
+  LineFile file_;
+  bool told_ = false;
+};
 
 void install(const std::string& name, std::vector<spdlog::sink_ptr> sinks) {
   auto logger = std::make_shared<spdlog::logger>(name, sinks.begin(), sinks.end());
@@ -37,13 +68,17 @@ void start_log(int rank, int world) {
 void log_to_file(const std::filesystem::path& file) {
   const std::string name = spdlog::default_logger()->name();
   if (!name.empty() && name != kFirstRank) return;
-  try {
-    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string());
-    sink->set_pattern("%Y-%m-%d %H:%M:%S %n %l: %v");
-    install(kFirstRank, {stderr_sink(), std::move(sink)});
-  } catch (const spdlog::spdlog_ex& error) {
-    throw Error(Fault::temporary, std::string("cannot write the log: ") + error.what(),
-                file.string(), "Check the folder's permissions and free space.");
+  auto sink = std::make_shared<FileSink>(file);
+  sink->set_pattern("%Y-%m-%d %H:%M:%S %n %l: %v");
+  install(kFirstRank, {stderr_sink(), std::move(sink)});
+}
+
+void say(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return;
+    text.remove_prefix(static_cast<std::size_t>(written));
   }
 }
 

@@ -63,4 +63,17 @@ std::string did_you_mean(const std::string& name, const std::vector<std::string>
   return cure + '.';
 }
 
+std::string typed_path(const std::string& path) {
+  const bool plain =
+      path.find_first_not_of(
+          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/=+,:@") ==
+      std::string::npos;
+  std::string out = path.starts_with('-') ? "./" + path : path;
+  if (plain && !path.empty()) return out;
+  for (auto at = out.find('\''); at != std::string::npos; at = out.find('\'', at + 4)) {
+    out.replace(at, 1, "'\\''");  // ends the quotes, a quote of its own, begins them anew
+  }
+  return '\'' + out + '\'';
+}
+
 }  // namespace metaloom

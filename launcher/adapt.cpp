@@ -9,6 +9,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/registry.h"
+#include "core/spelling.h"
 #include "launcher/assembly.h"
 #include "launcher/user_texts.h"
 #include "launcher/verb.h"
@@ -116,6 +117,10 @@ class Adapt final : public Verb {
            "  metaloom predict runs/mine data=new.jsonl\n";
   }
 
+  std::string memory_cure() const override {
+    return "Lower method.graph_memory, or give fewer or shorter texts.";
+  }
+
   int run(const Arguments& arguments) const override {
     Arguments rest = arguments;
     const std::vector<std::string> label_words = take_label_words(rest);
@@ -168,7 +173,8 @@ class Adapt final : public Verb {
     replace_file(fs::path(options.out) / "config.toml", config);
     fmt::print("adapted to {} classes from {} texts (accuracy on them {:.0f} %): {}\n",
                task.classes.size(), task.support.size(), 100 * accuracy, options.out);
-    fmt::print("label new texts with: metaloom predict {} data=FILE.jsonl\n", options.out);
+    fmt::print("label new texts with: metaloom predict {} data=FILE.jsonl\n",
+               typed_path(options.out));
   }
 };
 

@@ -184,6 +184,11 @@ class Evaluate final : public Verb {
            "evaluate.episodes=500\n";
   }
 
+  std::string memory_cure() const override {
+    return "Lower data.batch, data.pack or method.graph_memory; metaloom plan shows what a run "
+           "needs.";
+  }
+
   int run(const Arguments& arguments) const override {
     const fs::path folder = only_target(arguments, "evaluate", "the folder of a trained stage");
     Table own;

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/registry.h"
+#include "core/spelling.h"
 #include "launcher/assembly.h"
 #include "launcher/labelled_lines.h"
 #include "launcher/user_texts.h"
@@ -93,8 +94,9 @@ class Predict final : public Verb {
     }
     const Checkpoint checkpoint = Checkpoint::open(resolve_checkpoint(folder));
     if (!checkpoint.contains("task")) {
-      throw Error(Fault::usage, "this checkpoint knows no task of its own", folder.string(),
-                  "Adapt it first: metaloom adapt " + folder.string() + " data=FILE.jsonl");
+      throw Error(
+          Fault::usage, "this checkpoint knows no task of its own", folder.string(),
+          "Adapt it first: metaloom adapt " + typed_path(folder.string()) + " data=FILE.jsonl");
     }
     const UserTask task =
         UserTask::parse(checkpoint.read("task").text("task"), checkpoint.folder().string());

@@ -3,7 +3,6 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <set>
 
@@ -14,6 +13,7 @@
 #include "core/files.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "launcher/assembly.h"
 #include "launcher/stage_records.h"
 #include "launcher/stage_start.h"
@@ -71,16 +71,15 @@ std::optional<Checkpoint> checkpoint_to_resume(Communicator& comm, CheckpointFol
 void check_fits(const Communicator& comm, const Assembly& stage, double peak_bytes) {
   if (stage.theta->flat().is_cuda()) return;
   constexpr double kGiB = 0x1p30;
-  const double memory =
-      static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  const Memory memory = memory_of_this_place(comm.local_size());
   const double in_fp32 = peak_bytes * comm.local_size();
   const double need = in_fp32 * static_cast<double>(stage.theta->flat().element_size()) / 4;
-  if (need <= memory) return;
+  if (need <= memory.bytes) return;
   throw Error(
       Fault::usage,
-      fmt::format("an update needs some {:.0f} GiB for the activations of the ranks on this "
-                  "host, which has {:.0f} GiB",
-                  need / kGiB, memory / kGiB),
+      fmt::format("an update needs some {:.3g} GiB for the activations of the ranks on this "
+                  "host, but {} {:.3g} GiB",
+                  need / kGiB, memory.of, memory.bytes / kGiB),
       "stage " + stage.config.name,
       "Lower data.batch, data.pack or method.graph_memory (metaloom plan shows what they "
       "cost), or put fewer ranks on a host.");

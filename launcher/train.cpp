@@ -85,6 +85,11 @@ class Train final : public Verb {
            "  metaloom train runs/first/config.toml run=runs/again\n";
   }
 
+  std::string memory_cure() const override {
+    return "Lower data.batch, data.pack or method.graph_memory; metaloom plan shows what a run "
+           "needs.";
+  }
+
   int run(const Arguments& arguments) const override {
     auto [stages, notes] =
         load_run(only_target(arguments, "train", "a configuration file"), arguments.assignments);

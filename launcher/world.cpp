@@ -7,7 +7,6 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <thread>
@@ -23,13 +22,21 @@ namespace {
 
 // A process is in one world at most; signal handlers and the end of main must find it.
 std::unique_ptr<Communicator> world;
-std::atomic<int> stop_signals{0}, terms{0};
+std::atomic<int> stop_signals{0}, ends{0};
 
 void on_stop_signal(int signal) {
-  // The second TERM means now: nothing but async-signal-safe calls in here.
-  // A first TERM after USR1 or USR2 does not: Slurm sends both before it ends a job.
-  if (signal == SIGTERM && terms.fetch_add(1) > 0) _exit(128 + SIGTERM);
+  // A second INT or TERM means now: nothing but async-signal-safe calls in here.
+  // A first one after USR1 or USR2 does not: Slurm sends both before it ends a job. Nor does a HUP,
+  // which a closed terminal sends beside what its shell sends.
+  const bool ends_now = signal == SIGINT || signal == SIGTERM;
+  if (ends_now && ends.fetch_add(1) > 0) _exit(128 + signal);
   stop_signals.fetch_add(1);
+}
+
+/// The number in the environment variable `name`, 0 where there is none.
+int count_in(const char* name) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? 0 : std::atoi(text);
 }
 
 /// Before a world is joined: the rank that the launcher has given this process, or 0.
@@ -47,20 +54,33 @@ std::string utc_now() {
   return text;
 }
 
+/// The variable that tells of several processes started together, or null. torchrun, accelerate
+/// launch and deepspeed set WORLD_SIZE, but so do containers that hold one process on purpose: it
+/// counts where the process has been given a place in that world as well.
+const char* sign_of_others() {
+  for (const char* name :
+       {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "MV2_COMM_WORLD_SIZE",
+        "HOROVOD_SIZE", "FLUX_JOB_SIZE", "JSM_NAMESPACE_SIZE", "PALS_SIZE"}) {
+    if (count_in(name) > 1) return name;
+  }
+  for (const char* place : {"RANK", "LOCAL_RANK", "NODE_RANK"}) {
+    if (std::getenv(place) != nullptr && count_in("WORLD_SIZE") > 1) return "WORLD_SIZE";
+  }
+  return nullptr;
+}
+
 /// Processes that were started together but do not see each other would all train the whole run,
-/// into one folder: srun without PMIx, or an mpirun of another MPI.
+/// into one folder: srun without PMIx, an mpirun of another MPI, or a launcher of PyTorch's.
 void check_not_alone(const Communicator& comm, const CommOptions& options) {
   if (comm.size() > 1 || options.backend == "local") return;
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
-    const char* text = std::getenv(name);
-    const int started = text == nullptr ? 1 : std::atoi(text);
-    if (started <= 1) continue;
-    throw Error(Fault::usage,
-                fmt::format("{} processes were started, and none sees another", started), name,
-                "Start them with srun --mpi=pmix or with the mpirun of the MPI that metaloom "
-                "was built with (metaloom --version names it); comm.backend=local is for "
-                "processes that shall run alone.");
-  }
+  const char* sign = sign_of_others();
+  if (sign == nullptr) return;
+  throw Error(Fault::usage,
+              fmt::format("{} processes were started, and none sees another", count_in(sign)), sign,
+              "Start them with mpirun -np N metaloom ... (the mpirun of the MPI that metaloom was "
+              "built with: metaloom --version names it) or srun --mpi=pmix metaloom ..., without "
+              "torchrun, accelerate or deepspeed; comm.backend=local is for processes that shall "
+              "run alone.");
 }
 
 }  // namespace
@@ -84,8 +104,7 @@ int end_with_error(int exit_code, const std::string& message) {
     }
   }
   if (world != nullptr && world->size() > 1) world->abort(exit_code, message);
-  if (!message.empty()) fmt::print(stderr, "metaloom: error: {}\n", message);
-  std::fflush(stderr);
+  if (!message.empty()) say("metaloom: error: " + message + '\n');
   return exit_code;
 }
 
@@ -93,7 +112,14 @@ void catch_stop_signals() {
   struct sigaction action = {};
   action.sa_handler = on_stop_signal;
   action.sa_flags = SA_RESTART;
-  for (int signal : {SIGTERM, SIGUSR1, SIGUSR2}) sigaction(signal, &action, nullptr);
+  for (int signal : {SIGTERM, SIGUSR1, SIGUSR2, SIGINT, SIGHUP}) {
+    struct sigaction before = {};
+    sigaction(signal, nullptr, &before);
+    // nohup, and the shell of a script that puts a job into the background, let them be ignored.
+    const bool may_be_ignored = signal == SIGHUP || signal == SIGINT;
+    if (may_be_ignored && before.sa_handler == SIG_IGN) continue;
+    sigaction(signal, &action, nullptr);
+  }
 }
 
 void leave_world() {

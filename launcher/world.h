@@ -21,10 +21,11 @@ int end_with_error(int exit_code, const std::string& message);
 /// Leaves in order, after success; collective.
 void leave_world();
 
-/// From here on TERM, USR1 and USR2 ask the process to stop in order; for verbs that then do.
+/// From here on TERM, INT, HUP, USR1 and USR2 ask the process to stop in order; for verbs that then
+/// do. INT and HUP stay ignored where they are (nohup).
 void catch_stop_signals();
 
-/// Whether one of them has been received; a second TERM ends the process at once.
+/// Whether one of them has been received; a second INT or TERM ends the process at once.
 bool told_to_stop();
 
 /// What rank 0 says, for all: another node may see an older state of the shared file system.

@@ -101,7 +101,7 @@ def hdf5_reader(path):
     with system_errors(path), open(path, "rb"):
         pass
     try:
-        file = h5py.File(path, "r")
+        file = h5py.File(path, "r", locking=False)
     except OSError:
         raise Failure("not an HDF5 file, or cut short", path, "Make it again") from None
     with file:

@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import difflib
 import errno
+import io
 import os
 import sys
 import traceback
@@ -62,7 +63,13 @@ def system_errors(where):
     except BrokenPipeError:
         raise  # nobody reads any more: run() knows
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno == errno.EFBIG:
+            raise Failure("the file is larger than ulimit -f allows", where,
+                          "Raise the limit with ulimit -f unlimited, then run it again", TEMPORARY) from None
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise Failure("too many open files", where, "Raise the limit with ulimit -n, then run it again",
+                          TEMPORARY) from None
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise Failure("no space left on the disk", where, "Free some space, then run it again",
                           TEMPORARY) from None
         if error.errno == errno.ENOENT:
@@ -75,27 +82,74 @@ def system_errors(where):
         raise Failure(error.strerror or str(error), where, "Check the path and the disk") from None
 
 
+class Results(io.TextIOBase):
+    """Standard output: what it refuses is a Failure, as for any other file, and never lost in silence."""
+
+    def __init__(self, stream):
+        super().__init__()
+        self.stream = stream
+
+    def write(self, text):
+        with self.written():
+            return self.stream.write(text)
+
+    def flush(self):
+        with self.written():
+            self.stream.flush()
+
+    def fileno(self):
+        return self.stream.fileno()
+
+    @contextlib.contextmanager
+    def written(self):
+        try:
+            if self.stream is None:  # closed before Python started
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Failure(f"cannot write to it: {error.strerror}", "standard output",
+                          "What was printed is incomplete: free some space, or send it elsewhere, and run this again",
+                          TEMPORARY) from None
+
+
+def complain(line):
+    """One line on stderr, where somebody can read it."""
+    if sys.stderr is not None:  # print(file=None) would put it among the results
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
+
+
+def nothing_more_to_write(stream):
+    """What Python still holds for a stream that refused it would be tried again at exit, with another complaint."""
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def run(body):
     """Runs `body()`; ends the process with its code, a Failure or an internal error being one line on stderr."""
+    stdout = sys.stdout
     try:
-        code = body() or 0
-        sys.stdout.flush()  # here, where a closed pipe is noticed, and not at exit
+        with contextlib.redirect_stdout(Results(stdout)):
+            code = body() or 0
+            sys.stdout.flush()  # here, where a closed pipe or a full disk is noticed, and not at exit
     except Failure as failure:
-        print(f"metaloom: error: {failure}", file=sys.stderr, flush=True)
+        complain(f"metaloom: error: {failure}")
         code = failure.code
+        if failure.where == "standard output":
+            nothing_more_to_write(stdout)
     except KeyboardInterrupt:
-        print("metaloom: error: interrupted (by the keyboard). Run it again: what is finished is kept",
-              file=sys.stderr)
+        complain("metaloom: error: interrupted (by the keyboard). Run it again: what is finished is kept")
         code = TEMPORARY
     except BrokenPipeError:  # the reader (`| head`) has enough: no complaint, and none at exit about what is left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nothing_more_to_write(stdout)
         code = CLOSED_PIPE
     except Exception as error:
         if os.environ.get("METALOOM_TRACEBACK") == "1":
             traceback.print_exc()
-        print(f"metaloom: error: internal: {type(error).__name__}: {one_line(error) or 'no message'} "
-              f"({place_of(error)}). Set METALOOM_TRACEBACK=1 to see the traceback, and report it",
-              file=sys.stderr, flush=True)
+        complain(f"metaloom: error: internal: {type(error).__name__}: {one_line(error) or 'no message'} "
+                 f"({place_of(error)}). Set METALOOM_TRACEBACK=1 to see the traceback, and report it")
         code = INTERNAL
     sys.exit(code)
 

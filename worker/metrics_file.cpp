@@ -1,5 +1,8 @@
 #include "worker/metrics_file.h"
 
+#include <cerrno>
+#include <cstring>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
@@ -32,47 +35,30 @@ std::string kept_of(const std::string& text, std::int64_t step) {
 
 }  // namespace
 
-MetricsFile::MetricsFile(std::filesystem::path path, std::int64_t step) : path_(std::move(path)) {
-  std::error_code code;
-  const auto status = std::filesystem::status(path_, code);
+MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t step) : file_(path) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(path, ignored);
   if (status.type() != std::filesystem::file_type::not_found) {
-    replace_file(path_, step == 0 ? "" : kept_of(read_text(path_), step));
+    replace_file(path, step == 0 ? "" : kept_of(read_text(path), step));
   }
-  out_.open(path_, std::ios::app);
-  size_ = std::filesystem::file_size(path_, code);
-  if (!out_ || code) {
-    throw Error(Fault::data, "cannot write the metrics", path_.string(),
+  if (!file_.append("")) {
+    throw Error(Fault::data, "cannot write the metrics", path.string(),
                 "Check that the run's folder is writable.");
   }
 }
 
 MetricsFile::~MetricsFile() {
-  if (!waiting_.empty() && !write()) spdlog::error("{} lacks the last lines", path_.string());
+  if (file_.behind() && !file_.append("")) {
+    spdlog::error("{} lacks the last lines", file_.path().string());
+  }
 }
 
 void MetricsFile::append(const std::string& json) {
-  const bool refused_before = !waiting_.empty();
-  waiting_ += json + '\n';
-  if (!write() && !refused_before) {
-    spdlog::warn("{} cannot be written: lines wait until it can. Free some space.", path_.string());
+  const bool refused_before = file_.behind();
+  if (!file_.append(json + '\n') && !refused_before) {
+    spdlog::warn("{} cannot be written ({}): lines wait until it can. Free some space.",
+                 file_.path().string(), std::strerror(errno));
   }
-}
-
-bool MetricsFile::write() {
-  out_ << waiting_;
-  out_.flush();
-  if (out_) {
-    size_ += waiting_.size();
-    waiting_.clear();
-    return true;
-  }
-  // Half a line must not stay: the next try begins where the last whole one ended.
-  out_.close();
-  out_.clear();
-  std::error_code ignored;
-  std::filesystem::resize_file(path_, size_, ignored);
-  out_.open(path_, std::ios::app);
-  return false;
 }
 
 }  // namespace metaloom

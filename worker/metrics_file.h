@@ -4,8 +4,9 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <string>
+
+#include "core/line_file.h"
 
 namespace metaloom {
 
@@ -14,7 +15,7 @@ class MetricsFile {
   /// Opens for appending after dropping what a run that resumes after update `step` is about to
   /// write again: lines of later steps, that step's scores; and any line that is none of ours (a
   /// half-written last one). Step 0 starts the file afresh. Throws Error where it cannot be read.
-  MetricsFile(std::filesystem::path path, std::int64_t step);
+  MetricsFile(const std::filesystem::path& path, std::int64_t step);
   ~MetricsFile();  // tries a last time to write what was refused; logs a failure
   /// Appends one JSON object (text without line breaks). What the disk refuses for the moment is
   /// kept and tried again with the next line: whether a full disk ends the run is for the
@@ -22,12 +23,7 @@ class MetricsFile {
   void append(const std::string& json);
 
  private:
-  bool write();
-
-  std::filesystem::path path_;
-  std::ofstream out_;
-  std::uintmax_t size_ = 0;  // of the lines in the file
-  std::string waiting_;      // lines to be written
+  LineFile file_;
 };
 
 }  // namespace metaloom

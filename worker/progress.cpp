@@ -4,7 +4,8 @@
 #include <unistd.h>
 
 #include <cmath>
-#include <cstdio>
+
+#include "core/log.h"
 
 namespace metaloom {
 namespace {
@@ -26,7 +27,7 @@ std::string duration_text(double seconds) {
 }
 
 ProgressLine::ProgressLine(bool shown)
-    : shown_(shown), terminal_(isatty(fileno(stderr)) != 0), last_(Clock::now()) {}
+    : shown_(shown), terminal_(isatty(STDERR_FILENO) != 0), last_(Clock::now()) {}
 
 ProgressLine::~ProgressLine() {
   end();
@@ -42,20 +43,19 @@ void ProgressLine::show(const std::string& text) {
   last_ = Clock::now();
   open_ = terminal_;
   if (terminal_) {
-    fmt::print(stderr, "\r{}\033[K", text);
+    say(fmt::format("\r{}\033[K", text));
   } else {
-    fmt::print(stderr, "{}\n", text);
+    say(text + '\n');
   }
-  std::fflush(stderr);
 }
 
 void ProgressLine::end() {
-  if (open_) std::fputc('\n', stderr);
+  if (open_) say("\n");
   open_ = false;
 }
 
 void ProgressLine::clear() {
-  if (open_) fmt::print(stderr, "\r\033[K");
+  if (open_) say("\r\033[K");
   open_ = false;
 }
 

@@ -12,7 +12,6 @@
 #include <mutex>
 #include <thread>
 
-#include "comm/cores.h"
 #include "core/error.h"
 
 namespace metaloom {
@@ -232,15 +231,6 @@ int barks_over_three_deadlines(bool alive) {
 TEST(Watchdog, IsCalmWhileThereAreSignsOfLife) {
   EXPECT_EQ(barks_over_three_deadlines(true), 0);
   EXPECT_EQ(barks_over_three_deadlines(false), 1);  // the control
-}
-
-TEST(Cores, AreSharedAmongTheRanksBoundToThem) {
-  EXPECT_GE(fair_share({allowed_cores()}, 0), 1);
-  EXPECT_EQ(fair_share({"1111", "1111"}, 0), 2);  // unbound: shared
-  EXPECT_EQ(fair_share({"1100", "0011"}, 1), 2);  // bound apart: its own
-  EXPECT_EQ(fair_share({"1", "1", "1"}, 2), 1);   // oversubscribed: one at least
-  EXPECT_EQ(fair_share({"11110000", "11110000", "00001111"}, 0), 2);
-  EXPECT_EQ(fair_share({"11110000", "11110000", "00001111"}, 2), 4);
 }
 
 }  // namespace

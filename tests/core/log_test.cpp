@@ -1,6 +1,11 @@
 #include "core/log.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
 
 #include "core/files.h"
 #include "tests/core/expect_error.h"
@@ -39,10 +44,55 @@ TEST(Log, OtherRanksOnlyWarn) {
   start_log(0, 1);
 }
 
-TEST(Log, AFileThatCannotBeIsAnError) {
+TEST(Log, AFileThatCannotBeIsToldOnceAndEndsNothing) {
+  // What broke: a log.txt that could not be opened ended the run.
   start_log(0, 1);
   const Scratch scratch;
-  EXPECT_ERROR(log_to_file(scratch.path()), Fault::temporary, "cannot write the log");
+  testing::internal::CaptureStderr();
+  log_to_file(scratch.path());  // a folder
+  spdlog::info("one");
+  spdlog::info("two");
+  const auto shown = testing::internal::GetCapturedStderr();
+  EXPECT_NE(shown.find("rank 0 info: two"), std::string::npos) << shown;
+  const auto told = shown.find("cannot be written");
+  ASSERT_NE(told, std::string::npos) << shown;
+  EXPECT_EQ(shown.find("cannot be written", told + 1), std::string::npos) << shown;
+  start_log(0, 1);
+}
+
+TEST(Log, LinesThatAFullDiskRefusesWaitForSpace) {
+  // What broke: what was logged while the disk was full was lost, and half a line stayed.
+  const SmallDisk disk("64k");
+  if (!disk.mounted()) GTEST_SKIP() << "needs the right to mount a tmpfs";
+  start_log(0, 1);
+  testing::internal::CaptureStderr();
+  log_to_file(disk.path() / "log.txt");
+  std::ofstream(disk.path() / "filler") << std::string(1 << 17, 'x');
+  for (int i = 0; i < 200; ++i) spdlog::info("line {} {}", i, std::string(200, '.'));
+  std::filesystem::remove(disk.path() / "filler");
+  spdlog::info("the last");
+  start_log(0, 1);
+  const auto shown = testing::internal::GetCapturedStderr();
+  EXPECT_NE(shown.find("cannot be written: No space left"), std::string::npos) << shown;
+  const std::string text = read_text(disk.path() / "log.txt");
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_NE(text.find("info: line " + std::to_string(i) + ' '), std::string::npos) << i;
+  }
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 201);
+}
+
+TEST(Say, NeverThrows) {
+  const int kept = ::dup(STDERR_FILENO);
+  for (const char* place : {"/dev/full", "/dev/null"}) {
+    const int bad = ::open(place, O_RDWR);
+    ::dup2(bad, STDERR_FILENO);
+    say("lost\n");
+    ::close(bad);
+  }
+  ::close(STDERR_FILENO);
+  say("lost\n");
+  ::dup2(kept, STDERR_FILENO);
+  ::close(kept);
 }
 
 }  // namespace

@@ -42,5 +42,16 @@ TEST(DidYouMean, ShortensLongLists) {
   EXPECT_LT(cure.size(), 1200u);
 }
 
+TEST(TypedPath, IsWhatAShellMustBeGiven) {
+  // What broke: the command that adapt printed failed for a folder with a blank in its name.
+  EXPECT_EQ(typed_path("runs/mine"), "runs/mine");
+  EXPECT_EQ(typed_path("runs/lr=0.1"), "runs/lr=0.1");
+  EXPECT_EQ(typed_path("two words"), "'two words'");
+  EXPECT_EQ(typed_path("don't"), "'don'\\''t'");
+  EXPECT_EQ(typed_path("#1"), "'#1'");
+  EXPECT_EQ(typed_path("--odd"), "./--odd");
+  EXPECT_EQ(typed_path(""), "''");
+}
+
 }  // namespace
 }  // namespace metaloom

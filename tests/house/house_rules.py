@@ -38,7 +38,7 @@ PRIVATE_HEADERS = {
 }
 EVERYWHERE = re.compile(r"(ATen|c10|spdlog|fmt)/.*|torch/csrc/autograd/.*|torch/library\.h")
 # Of the C library and POSIX, as far as they are used; everything else in angle brackets has to be an owner's or standard C++.
-SYSTEM = re.compile(r"(fcntl|limits|malloc|poll|sched|stdlib|time|unistd|sys/(mman|mount|resource|stat|syscall|wait))\.h")
+SYSTEM = re.compile(r"(fcntl|limits|malloc|poll|sched|stdlib|time|unistd|sys/(auxv|mman|mount|resource|stat|syscall|wait))\.h")
 CUDA = re.compile(r"cuda\w*\.h|cublas\w*\.h")
 
 MAX_FILE_LINES = 300
@@ -116,6 +116,8 @@ def check_cpp(name, text):
         declared = re.match(r"\s*(?:template\s*<.*>\s*)?(?:class|struct)\s+(\w+)", line)
         if declared and FORBIDDEN_TYPE.fullmatch(declared[1]):
             yield number, f"type {declared[1]}: name it for what it is, not Manager, Helper, Impl, Base or I..."
+        if re.search(r"print\(stderr|fputs?\(.*stderr|std::cerr", line) and folder in {*MAY_INCLUDE, "launcher"}:
+            yield number, "stderr may refuse a line, and fmt then throws: use say() of core/log.h, or the log"
         if re.match(r"int\s+main\s*\(", line) and name != "launcher/main.cpp" and folder not in {"bench", "tests"}:
             yield number, "launcher/main.cpp is the only main"
     yield from check_cpp_functions(lines)

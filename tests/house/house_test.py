@@ -45,6 +45,7 @@ BAD = [
     ("core/a.h", HEADER + "class ICommunicator;\n", "type ICommunicator"),
     ("core/a.h", "// What it is.\n", "without #pragma once"),
     ("core/a.h", "#pragma once\n", "a header opens with"),
+    ("worker/a.cpp", '  fmt::print(stderr, "{}", text);\n', "use say() of core/log.h"),
     ("worker/a.cpp", "int main() {\n}\n", "the only main"),
 ]
 

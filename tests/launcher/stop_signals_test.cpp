@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <vector>
 
 #include "launcher/world.h"
 
@@ -30,6 +31,35 @@ TEST(StopSignals, OnlyASecondTermEndsTheProcessAtOnce) {
   };
   EXPECT_EXIT(four_and_a_second_term(), ::testing::ExitedWithCode(128 + SIGTERM),
               "(still here\n){4}$");
+}
+
+TEST(StopSignals, IntAndHupAskToStopToo) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  // What broke: INT and HUP ended a training without a checkpoint.
+  const auto raised = [](std::vector<int> signals, bool ignored) {
+    if (ignored) std::signal(SIGHUP, SIG_IGN);
+    enter();
+    for (const int signal : signals) std::raise(signal);
+    _exit(told_to_stop() ? 85 : 0);
+  };
+  struct Row {
+    std::vector<int> signals;
+    bool hup_ignored;
+    int code;
+  };
+  for (const Row& row : {
+           Row{{SIGINT}, false, 85},
+           {{SIGHUP}, false, 85},
+           {{SIGHUP}, true, 0},  // nohup
+           {{SIGHUP, SIGHUP, SIGTERM}, false, 85},
+           {{SIGUSR1, SIGUSR2, SIGINT}, false, 85},
+           {{SIGINT, SIGINT}, false, 128 + SIGINT},
+           {{SIGTERM, SIGINT}, false, 128 + SIGINT},
+           {{SIGINT, SIGUSR1, SIGTERM}, false, 128 + SIGTERM},
+       }) {
+    EXPECT_EXIT(raised(row.signals, row.hup_ignored), ::testing::ExitedWithCode(row.code), "")
+        << row.signals.front() << " of " << row.signals.size();
+  }
 }
 
 }  // namespace

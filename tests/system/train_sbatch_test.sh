@@ -21,10 +21,10 @@ echo "$STATE"
 SH
 
 failed=0
+words=(x.toml resume=never stage.a.resume=never)
 # CODE STATE UNANSWERED, what must be said ("!..." must not be).
 check() {
   local code=$1 state=$2 unanswered=$3 said='' got=0 piece
-  local words=(x.toml resume=never stage.a.resume=never)
   shift 3
   rm -f "$folder/asked"
   said=$(CODE=$code STATE=$state UNANSWERED=$unanswered ASKED=$folder/asked PATH=$folder:$PATH SLURM_JOB_ID=7 \
@@ -59,4 +59,34 @@ check 0 RUNNING 0 "resume=never" "!resume=auto"
 SLURM_RESTART_COUNT=1 check 0 RUNNING 0 "x.toml resume=never stage.a.resume=never resume=auto stage.a.resume=auto."
 check 4 RUNNING 0 "!$requeued" "no usable checkpoint" "!goes on from its last checkpoint"
 check 0 RUNNING 0 "!$requeued" "finished"
+
+# A job that had been preempted, or was about to be, was not queued again.
+for state in PREEMPTED SIGNALING SUSPENDED STOPPED STAGE_OUT; do check 85 $state 0 "$requeued"; done
+for state in REQUEUED REQUEUE_HOLD CONFIGURING PENDING; do check 85 $state 0 "!$requeued" "already"; done
+for state in TIMEOUT NODE_FAIL COMPLETING FAILED DEADLINE; do check 85 $state 0 "!$requeued" "the job is $state"; done
+
+# A rank that died before any progress was queued 100 times.
+stand_in srun <<<'[ -z "${SAVES:-}" ] || echo saved >"$METALOOM_SAVED"; exit "$CODE"'
+SLURM_RESTART_COUNT=0 check 137 RUNNING 0 "$requeued"
+SLURM_RESTART_COUNT=1 check 75 RUNNING 0 "$requeued"
+SLURM_RESTART_COUNT=2 check 137 RUNNING 0 "!$requeued" "3 attempts in a row wrote no checkpoint"
+SLURM_RESTART_COUNT=0 check 137 RUNNING 0 "$requeued"
+SLURM_RESTART_COUNT=1 check 137 RUNNING 0 "$requeued"
+SLURM_RESTART_COUNT=2 SAVES=yes check 137 RUNNING 0 "$requeued"
+SLURM_RESTART_COUNT=3 check 137 RUNNING 0 "$requeued"
+SLURM_RESTART_COUNT=4 check 85 RUNNING 0 "$requeued"
+SLURM_RESTART_COUNT=5 check 137 RUNNING 0 "$requeued"
+SLURM_RESTART_COUNT=6 METALOOM_MOST_IDLE_ATTEMPTS=2 check 137 RUNNING 0 "!$requeued" "2 attempts in a row"
+[ ! -e .slurm-7.idle ] || { echo "a job that is over leaves .slurm-7.idle"; failed=1; }
+
+# In a job array the task whose number is the array's was not queued again: squeue -j 7 answers for all of them.
+stand_in squeue <<'SH'
+case $* in *"-j 7_3 "*) echo RUNNING ;; *) echo RUNNING; echo PENDING ;; esac
+SH
+stand_in srun <<<'echo "srun $*."; exit "$CODE"'
+export SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=3
+check 85 RUNNING 0 "scontrol requeue 7_3" "every task of this job array trains the same"
+words=(x.toml run=runs/%a resume=never)
+check 0 RUNNING 0 "run=runs/3 resume=never." "!every task"
+rm -f .slurm-7*.idle
 exit $failed

@@ -1,5 +1,6 @@
 """How a tool ends, whatever happens to it: the exit code, and one line instead of a traceback."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -65,6 +66,32 @@ class Ends(ScratchTest):
         os.close(writing)
         self.assertEqual((ended.returncode, ended.stderr), (141, ""))
         self.assertTrue((run / "report.html").exists())
+
+    def test_a_result_that_is_lost_is_an_error(self):
+        """Ended with "internal: OSError", or with 120 and a second complaint at exit; with 0 where it was closed."""
+        run = make_run(self.folder / "run")
+        for redirection in (">/dev/full", ">&-"):
+            with self.subTest(redirection):
+                ended = subprocess.run(["bash", "-c", f'exec "$0" -m tools.report "$1" {redirection}', sys.executable, run],
+                                       cwd=ROOT, capture_output=True, text=True, check=False)
+                self.assertEqual(75, ended.returncode, ended.stderr)
+                self.assertEqual(1, len(ended.stderr.splitlines()), ended.stderr)
+                self.assertIn("cannot write to it", ended.stderr)
+
+    def test_an_error_that_nobody_can_read_keeps_its_code(self):
+        for redirection in ("2>/dev/full", "2>&-"):
+            with self.subTest(redirection):
+                ended = subprocess.run(["bash", "-c", f'exec "$0" -m tools.report nowhere {redirection}', sys.executable],
+                                       cwd=ROOT, capture_output=True, text=True, check=False)
+                self.assertEqual((3, ""), (ended.returncode, ended.stdout))
+
+    def test_limits_are_named(self):
+        """A limit on file sizes was told as a full disk."""
+        for number, cure in ((errno.EFBIG, "ulimit -f"), (errno.EMFILE, "ulimit -n")):
+            with self.subTest(cure), self.assertRaises(Failure) as caught, system_errors("out.h5"):
+                raise OSError(number, os.strerror(number))
+            self.assertIn(cure, str(caught.exception))
+            self.assertEqual(75, caught.exception.code)
 
 
 if __name__ == "__main__":
