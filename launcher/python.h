@@ -1,8 +1,6 @@
 // Starting the Python tools at the edge: text -> tokens, weights -> archive, report. No shell.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -36,7 +34,7 @@ class PythonStream {
 
  private:
   std::string module_;
-  pid_t child_ = -1;
+  int child_ = -1;  // its process
   int output_ = -1;
 };
 
