@@ -48,7 +48,8 @@ void take_older_words(Table& table) {
   }
   read_fields(alone, "data", said);
   // What is typed wins over what a file says in other words.
-  const bool typed = table.origin(key) == kCommandLine && table.origin(older) != kCommandLine;
+  const bool typed = table.contains(key) && table.origin(key) == kCommandLine &&
+                     table.origin(older) != kCommandLine;
   if (said.allow_overlap && table.contains(key) && table.text(key) != "allow" && !typed) {
     throw Error(Fault::usage, "allow_overlap = true and overlap = " + table.shown(key),
                 table.origin(older), "Leave one of the two out: allow_overlap allows all sets.");

@@ -113,11 +113,11 @@ OriginChanges changes_since(const Json& provenance, const Origins& now) {
     out.data.push_back(fmt::format("set {} holds other rows than before", name));
   }
   for (const auto& [name, file] : files) {
-    if (!now.files.contains(name)) out.data.push_back(fmt::format("set {} is gone", name));
+    if (!now.files.contains(name)) out.sets.push_back(fmt::format("set {} is gone", name));
   }
   for (const auto& [name, file] : now.files) {
     if (!files.empty() && !files.contains(name)) {
-      out.data.push_back(fmt::format("set {} is new", name));
+      out.sets.push_back(fmt::format("set {} is new", name));
     }
   }
   const auto text = [&](const char* key) {

@@ -29,6 +29,7 @@ struct Origins {
 /// tells them (an older program wrote fewer), a line each: of sets, and of model or init.
 struct OriginChanges {
   std::vector<std::string> data, model;
+  std::vector<std::string> sets;  // that are new or gone: what "*" stands for has changed
 };
 OriginChanges changes_since(const Json& provenance, const Origins& now);
 /// The sets of `mix` that hold other rows than those of that name then.

@@ -56,6 +56,10 @@ void check_steps(const StageConfig& config, const SettingChanges& settings, std:
 OriginChanges allowed_changes(const Assembly& stage) {
   const StageConfig& config = stage.config;
   OriginChanges found = changes_since(recorded_provenance(config.folder), Origins::of(stage));
+  const auto& chosen = config.data.datasets;  // sets chosen by name are compared as settings
+  if (std::find(chosen.begin(), chosen.end(), "*") != chosen.end()) {
+    found.data.insert(found.data.end(), found.sets.begin(), found.sets.end());
+  }
   const auto refuse = [&](const std::vector<std::string>& changes, const std::string& key) {
     throw Error(Fault::usage,
                 fmt::format("stage {} would go on from something else: {}", config.name,
