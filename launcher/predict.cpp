@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/registry.h"
 #include "core/spelling.h"
 #include "launcher/assembly.h"
@@ -51,14 +52,15 @@ class Tally {
 
   void print(const std::string& column, bool asked_for) const {
     if (known_ > 0) {
-      fmt::print(stderr, "accuracy {:.1f} % ({} of {} lines with a label)\n",
-                 100.0 * static_cast<double>(right_) / static_cast<double>(known_), right_, known_);
+      say(fmt::format("accuracy {:.1f} % ({} of {} lines with a label)\n",
+                      100.0 * static_cast<double>(right_) / static_cast<double>(known_), right_,
+                      known_));
     }
     if (unknown_ > 0) {
-      fmt::print(stderr, "{} lines carry labels that the model does not know\n", unknown_);
+      say(fmt::format("{} lines carry labels that the model does not know\n", unknown_));
     }
     if (asked_for && known_ + unknown_ == 0) {
-      fmt::print(stderr, "no line carries a label in the column \"{}\"\n", column);
+      say(fmt::format("no line carries a label in the column \"{}\"\n", column));
     }
   }
 
