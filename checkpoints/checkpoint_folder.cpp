@@ -45,6 +45,24 @@ void tell_script() {
   if (file != nullptr && *file != '\0') std::ofstream(file) << "saved\n";
 }
 
+/// Of a step, link or file that is being written, or was replaced: its name without those marks.
+std::string original_name(const fs::path& path) {
+  std::string name = path.filename().string();
+  const auto mark = std::min(name.find(kReplaced), name.find(kTemporary));
+  if (mark != std::string::npos) name.resize(mark);
+  return name.starts_with('.') ? name.substr(1) : name;
+}
+
+/// Removes what is ours in `folder`, which may hold other things, and the folder if it is empty.
+template <class IsOurs>
+void clear_below(const fs::path& folder, const IsOurs& is_ours) {
+  for (const auto& path : entries(folder)) {
+    if (is_ours(original_name(path))) remove_path(path);
+  }
+  std::error_code not_empty;
+  fs::remove(folder, not_empty);
+}
+
 void check_section_name(const std::string& name) {
   const bool good = !name.empty() && name.front() != '.' &&
                     name.find_first_not_of(
@@ -207,12 +225,13 @@ void CheckpointFolder::settle_copied_latest() {
 void CheckpointFolder::clear() {
   finish();
   for (const auto& path : entries(folder_)) {
-    const std::string name = path.filename().string();
-    const bool ours = step_of(name) >= 0 || name == kLatest || name == kAttempt ||
-                      name == "shared" || name == "quarantine" ||
-                      name.find(kReplaced) != name.npos || name.find(kTemporary) != name.npos;
-    if (ours) remove_path(path);
+    const std::string name = original_name(path);
+    if (step_of(name) >= 0 || name == kLatest || name == kAttempt) remove_path(path);
   }
+  clear_below(folder_ / "shared", [](const std::string& name) { return is_shared_name(name); });
+  clear_below(folder_ / "quarantine", [](const std::string& name) {
+    return name.starts_with("step_") || name.starts_with(kLatest);
+  });
   std::error_code code;
   if (fs::is_directory(folder_, code)) fsync_folder(folder_);
 }

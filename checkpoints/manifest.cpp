@@ -82,6 +82,10 @@ std::string shared_name(const std::string& xxh3) {
   return xxh3 + ".h5";
 }
 
+bool is_shared_name(const std::string& name) {
+  return name.ends_with(".h5") && is_hex(std::string_view(name).substr(0, name.size() - 3));
+}
+
 std::string Manifest::to_json() const {
   Json out;
   out["format"] = kFormat;

@@ -43,5 +43,6 @@ std::vector<std::int64_t> steps_in(const std::filesystem::path& folder);
 inline constexpr const char* kTemporary = ".tmp-";
 /// The name of a shared file by its content: "<digest>.h5".
 std::string shared_name(const std::string& xxh3);
+bool is_shared_name(const std::string& name);
 
 }  // namespace metaloom

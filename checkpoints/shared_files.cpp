@@ -91,7 +91,7 @@ void SharedFiles::check_same(const Checkpoint& found) const {
     throw Error(Fault::usage, "the run's " + name + " is not the one it began with",
                 found.folder().string(),
                 "What init or model.weights names has changed (provenance.json tells what it "
-                "was): bring it back, or start over with resume=never.");
+                "was): bring it back, start over with resume=never, or say model.allow_changed=true.");
   }
 }
 

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -21,14 +20,9 @@ namespace fs = std::filesystem;
 constexpr std::size_t kBlock = std::size_t{1} << 16;
 constexpr int kGzip = 15 + 16;  // zlib's largest window, and gzip's frame around it
 
-bool is_file_or_absent(const fs::path& path) {
-  struct stat status;
-  return ::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode);
-}
-
-int open_file(const fs::path& path, int flags) {
+int create(const fs::path& path) {
   int descriptor;
-  do descriptor = ::open(path.c_str(), flags | O_WRONLY | O_CLOEXEC, 0666);
+  do descriptor = ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666);
   while (descriptor < 0 && errno == EINTR);
   return descriptor;
 }
@@ -48,12 +42,13 @@ struct FileWriter::Packer {
 };
 
 FileWriter::FileWriter(const fs::path& path) : path_(path) {
-  if (is_file_or_absent(path)) {
-    const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-    temporary_ = folder / fmt::format(".{}.tmp-{}", path.filename().string(), ::gettid());
-    descriptor_ = open_file(temporary_, O_CREAT | O_TRUNC);
+  if (const auto file = file_to_replace(path)) {
+    path_ = *file;
+    const fs::path folder = path_.has_parent_path() ? path_.parent_path() : fs::path(".");
+    temporary_ = folder / fmt::format(".{}.tmp-{}", path_.filename().string(), ::gettid());
+    descriptor_ = create(temporary_);
   } else {
-    descriptor_ = open_file(path, 0);
+    descriptor_ = open_through(path);
   }
   if (descriptor_ < 0) throw_write_error(path, "create", errno);
   if (path.extension() == ".gz") packer_ = std::make_unique<Packer>();

@@ -51,6 +51,10 @@ std::string file_size_limit() {
   return fmt::format("{} bytes allowed by ulimit -f", limit.rlim_cur);
 }
 
+std::string wanted_bytes(std::size_t count) {
+  return count == 0 ? "" : fmt::format("{} bytes wanted, ", count);
+}
+
 [[noreturn]] void fail_to_write(const fs::path& path, const char* action, int code,
                                 std::size_t wanted = 0) {
   const std::string what = fmt::format("cannot {}: {}", action, std::strerror(code));
@@ -61,12 +65,12 @@ std::string file_size_limit() {
       const auto space = fs::space(folder_of(path), ignored);
       const auto free = ignored ? 0 : space.available;
       throw Error(Fault::temporary,
-                  fmt::format("{} ({} bytes wanted, {} bytes free)", what, wanted, free),
+                  fmt::format("{} ({}{} bytes free)", what, wanted_bytes(wanted), free),
                   path.string(), "Free some space, or move the run to another disk.");
     }
     case EFBIG:
       throw Error(Fault::temporary,
-                  fmt::format("{} ({} bytes wanted, {})", what, wanted, file_size_limit()),
+                  fmt::format("{} ({}{})", what, wanted_bytes(wanted), file_size_limit()),
                   path.string(), "Raise the limit with ulimit -f unlimited, and start again.");
     case EACCES:
     case EPERM:
@@ -164,15 +168,13 @@ Buffer read_all(const fs::path& path) {
   return out;
 }
 
-// A device or a pipe (/dev/null, /dev/stdout) is written to: renamed over, it would be gone.
-bool is_written_through(const fs::path& path) {
+bool is_of_proc(const fs::path& path) {
   std::error_code ignored;
-  const fs::file_status status = fs::status(path, ignored);
-  return fs::is_character_file(status) || fs::is_fifo(status);
+  return fs::weakly_canonical(folder_of(path), ignored).string().starts_with("/proc/");
 }
 
 void write_through(const fs::path& path, std::string_view text) {
-  const Descriptor fd(open_file(path, O_WRONLY));
+  const Descriptor fd(open_through(path));
   if (fd.get() < 0) fail_to_write(path, "open", errno);
   for (std::string_view left = text; !left.empty();) {
     const ssize_t written = ::write(fd.get(), left.data(), left.size());
@@ -194,11 +196,12 @@ void write_file(const fs::path& path, std::span<const std::byte> bytes) {
 }
 
 void replace_file(const fs::path& path, std::string_view text) {
-  if (is_written_through(path)) return write_through(path, text);
-  const fs::path temporary = beside(path);
+  const auto file = file_to_replace(path);
+  if (!file) return write_through(path, text);
+  const fs::path temporary = beside(*file);
   write_file(temporary, std::as_bytes(std::span(text)));
-  rename_over(temporary, path);
-  fsync_folder(folder_of(path));
+  rename_over(temporary, *file);
+  fsync_folder(folder_of(*file));
 }
 
 void fsync_folder(const fs::path& folder) {
@@ -236,6 +239,35 @@ void replace_link(const fs::path& link, const fs::path& target) {
   if (::symlink(target.c_str(), temporary.c_str()) != 0) fail_to_write(link, "link", errno);
   rename_over(temporary, link);
   fsync_folder(folder_of(link));
+}
+
+std::optional<fs::path> file_to_replace(fs::path path) {
+  constexpr int kMostLinks = 40;  // as the kernel follows
+  std::error_code ignored;
+  for (int links = 0; links < kMostLinks; ++links) {
+    if (is_of_proc(path)) return std::nullopt;
+    if (!fs::is_symlink(fs::symlink_status(path, ignored))) break;
+    path = folder_of(path) / fs::read_symlink(path, ignored);
+  }
+  const fs::file_status status = fs::status(path, ignored);
+  if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status)) {
+    return std::nullopt;
+  }
+  return path;
+}
+
+int open_through(fs::path path) {
+  std::error_code ignored;
+  while (!is_of_proc(path) && fs::is_symlink(fs::symlink_status(path, ignored))) {
+    path = folder_of(path) / fs::read_symlink(path, ignored);
+  }
+  // An open descriptor, /proc/self/fd/1: opened again, its file would be written from its start.
+  const std::string name = path.filename().string();
+  if (is_of_proc(path) && !name.empty() && name.size() < 8 &&
+      name.find_first_not_of("0123456789") == std::string::npos) {
+    return ::fcntl(std::stoi(name), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  }
+  return open_file(path, O_WRONLY);
 }
 
 void throw_write_error(const fs::path& path, const char* action, int code) {

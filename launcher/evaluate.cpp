@@ -78,9 +78,10 @@ std::vector<std::string> without_effect(const std::vector<std::string>& assignme
 /// it was, seen from a run folder that has been moved.
 std::vector<fs::path> places_of_init(const StageConfig& config, const fs::path& folder,
                                      const Json& provenance) {
-  std::vector<fs::path> named{config.run.init};
+  std::vector<fs::path> named;  // the very checkpoint first: a run's newest may be a later one
   const std::string recorded = provenance.value("init", std::string());
   if (!recorded.empty()) named.emplace_back(recorded);
+  named.emplace_back(config.run.init);
   std::vector<fs::path> out = named;
   const fs::path run = fs::weakly_canonical(config.run.run), here = fs::weakly_canonical(folder);
   for (const fs::path& place : named) {

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/files.h"
 
 namespace metaloom {
 namespace {
@@ -161,6 +162,7 @@ TextForTools::TextForTools(const std::string& text)
   if (descriptor_ < 0 || !rest.empty()) {
     const int code = errno;
     if (descriptor_ >= 0) close(descriptor_);
+    if (code == EFBIG) throw_write_error("the tokenizer for tools.data", "hand over", code);
     throw Error(Fault::temporary,
                 std::string("no memory for a text of the tools: ") + std::strerror(code), "",
                 "Free some memory, or raise the limits of this shell (ulimit).");

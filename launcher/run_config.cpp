@@ -34,7 +34,8 @@ void check_levels(const Table& table) {
   }
 }
 
-/// data.allow_overlap=true is data.overlap = "allow", said in the words of older configurations.
+}  // namespace
+
 void take_older_words(Table& table) {
   const std::string older = "data.allow_overlap", key = "data.overlap";
   if (!table.is_table("data") || !table.contains(older)) return;
@@ -54,9 +55,15 @@ void take_older_words(Table& table) {
     throw Error(Fault::usage, "allow_overlap = true and overlap = " + table.shown(key),
                 table.origin(older), "Leave one of the two out: allow_overlap allows all sets.");
   }
+  // And a typed "no" over a file's "yes".
+  const bool denied = !said.allow_overlap && table.origin(older) == kCommandLine &&
+                      table.contains(key) && table.origin(key) != kCommandLine;
   table.erase(older);
+  if (denied && table.text(key) == "allow") table.set(key, std::string("refuse"));
   if (said.allow_overlap && !typed) table.set(key, std::string("allow"));
 }
+
+namespace {
 
 StageConfig read_stage(Table table, const std::string& name, bool several) {
   StageConfig out;

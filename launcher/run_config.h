@@ -69,6 +69,9 @@ RunConfig load_run(const std::filesystem::path& target,
 std::vector<StageConfig> load_stages(const std::filesystem::path& target,
                                      const std::vector<std::string>& assignments);
 
+/// data.allow_overlap=true is data.overlap = "allow", said in the words of older configurations.
+void take_older_words(Table& table);
+
 /// The stage in `folder` whose configuration was read from it. Throws Error{usage}, naming them,
 /// where it is a run of several.
 const StageConfig& the_only(const std::vector<StageConfig>& stages,

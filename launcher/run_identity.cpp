@@ -145,6 +145,7 @@ SettingChanges changes_since(const Table& before, const Table& now) {
   filled.erase("method");
   filled = filled.overlaid_with(before);
   SettingChanges out{.training = {},
+                     .began_with = {},
                      .others = {},
                      .steps = whole(now.shown("steps")),
                      .steps_before = whole(filled.shown("steps"))};
@@ -155,6 +156,7 @@ SettingChanges changes_since(const Table& before, const Table& now) {
   for (const std::string& path : paths) {
     const std::string mine = now.shown(path), theirs = filled.shown(path);
     if (mine == theirs || path == "steps" || is_place(path)) continue;
+    if (!is_free(path) && !theirs.empty()) out.began_with.push_back(path + "=" + theirs);
     (is_free(path) ? out.others : out.training)
         .push_back(mine.empty()     ? fmt::format("no {}, was {} = {}", path, path, theirs)
                    : theirs.empty() ? fmt::format("{} = {}, was not set", path, mine)
@@ -165,11 +167,13 @@ SettingChanges changes_since(const Table& before, const Table& now) {
 
 Table recorded_config(const fs::path& folder, const Assembly& stage) {
   Table before = Table::load(folder / "config.toml");
+  take_older_words(before);
   const std::string method = before.text("method.name");
   if (method != stage.config.method_name) return before;
   Table section = before.section("method");
   section.erase("name");
   std::vector<const DatasetInfo*> sets;
+  sets.reserve(static_cast<std::size_t>(stage.mix->datasets()));
   for (int i = 0; i < stage.mix->datasets(); ++i) sets.push_back(&stage.mix->info(i));
   const std::int64_t steps = whole(before.shown("steps"));
   try {
@@ -189,14 +193,21 @@ Table recorded_config(const fs::path& folder, const Assembly& stage) {
 }
 
 Json recorded_provenance(const fs::path& folder) {
+  // What the run goes on from is its newest checkpoint: a start that died before it saved anything
+  // has told of itself in provenance.json only.
+  if (holds_checkpoint(folder / "checkpoints")) {
+    try {
+      const Checkpoint newest = Checkpoint::open(resolve_checkpoint(folder / "checkpoints"));
+      const Archive progress = newest.read("progress");
+      if (progress.contains("provenance")) {
+        return parse_json(progress.text("provenance"), newest.folder().string());
+      }
+    } catch (const Error& error) {  // damaged: what takes the newest whole one sets it aside
+      if (error.fault() != Fault::data) throw;
+    }
+  }
   const fs::path file = folder / "provenance.json";
-  if (fs::exists(file)) return parse_json(read_text(file), file.string());
-  if (!holds_checkpoint(folder / "checkpoints")) return Json::object();
-  const Checkpoint newest = Checkpoint::open(resolve_checkpoint(folder / "checkpoints"));
-  const Archive progress = newest.read("progress");
-  return progress.contains("provenance")
-             ? parse_json(progress.text("provenance"), newest.folder().string())
-             : Json::object();
+  return fs::exists(file) ? parse_json(read_text(file), file.string()) : Json::object();
 }
 
 bool has_begun(const fs::path& folder) {

@@ -52,10 +52,11 @@ void check_same_start(Communicator& comm, const at::Tensor& flat) {
 /// Rank 0 picks the newest verified checkpoint, so that all ranks load the same one.
 std::optional<Checkpoint> checkpoint_to_resume(Communicator& comm, CheckpointFolder* folder,
                                                const std::map<std::string, Archive>& shared,
-                                               const RunOptions& run, bool model_may_differ) {
+                                               const StageConfig& config) {
   std::string path;
+  const RunOptions& run = config.run;
   if (folder != nullptr && run.resume != "never") {
-    const auto newest = folder->newest(shared, model_may_differ);
+    const auto newest = folder->newest(shared, config.model.allow_changed);
     if (newest) path = newest->folder().string();
   }
   path = as_rank_0_says(comm, path);
@@ -143,20 +144,19 @@ void keep_threads(const Communicator& comm, const std::string& stage, std::int64
                began_with, now);
 }
 
-/// Everything between the loop's parts and its result.
+/// Everything between the loop's parts and its result. `begins` is called, and the run's records
+/// are written, once it is known that the run can go on: one that is refused keeps its own.
 bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage,
-           const StageStart& start, int threads) {
+           const StageStart& start, int threads, const std::function<void()>& begins) {
   const StageConfig& config = stage.config;
   const bool writes = comm.rank() == 0;
   if (writes && config.run.resume == "never") clear_folder(config.folder);
   std::map<std::string, std::string> texts;
-  if (writes) {
-    texts = records(comm, stage, lineage, start, threads);
-    start_folder(config, texts, left_out_lines(stage, lineage));
-  }
-
   std::optional<CheckpointFolder> folder;
   if (writes) {
+    texts = records(comm, stage, lineage, start, threads);
+    make_folder(config.folder);
+    log_to_file(config.folder / "log.txt");
     folder.emplace(config.folder / "checkpoints", config.checkpoint,
                    hex(digest(texts.at("config"))));
     folder->claim();
@@ -166,10 +166,17 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage,
   if (writes) shared["model"] = stage.pretrained.to_archive(stage.pretrained.weights);
   Optimizer optimizer(config.optimizer, *stage.theta);
   RunProgress progress{.threads = threads, .stage = config.name};
-  if (const auto checkpoint =
-          checkpoint_to_resume(comm, own_folder, shared, config.run, start.model_changed)) {
+  const auto checkpoint = checkpoint_to_resume(comm, own_folder, shared, config);
+  if (checkpoint) {
     progress = resume_run(*checkpoint, *stage.theta, optimizer);
     check_not_beyond(config, progress.step);
+  } else if (start.steps_before > 0) {
+    throw Error(Fault::no_checkpoint, "there is no whole checkpoint to go on from",
+                config.folder.string(), "Give another folder with run=...");
+  }
+  begins();
+  if (writes) start_folder(config, texts, left_out_lines(stage, lineage));
+  if (checkpoint) {
     if (writes) tell_resumed(stage, optimizer, start, progress.step);
     if (progress.threads != threads) keep_threads(comm, config.name, progress.threads, threads);
   }
@@ -206,7 +213,7 @@ Table skip(const Assembly& stage, const Table& resolved, const StageStart& start
         "it anew.",
         config.name, fmt::join(start.changes, "; "), config.folder.string());
   }
-  const Table kept = finished_config(stage, resolved);
+  Table kept = finished_config(stage, resolved);
   const fs::path file = config.folder / "config.toml";
   if (!fs::exists(file) || read_text(file) != kept.to_toml()) replace_file(file, kept.to_toml());
   return kept;
@@ -244,8 +251,8 @@ bool run_stage(Communicator& comm, const StageConfig& config, const StageLineage
   }
   check_tasks(comm, stage);
   check_same_start(comm, stage.theta->flat());
-  begins(resolved);
-  const bool finished = train(comm, stage, lineage, start, threads);
+  const bool finished =
+      train(comm, stage, lineage, start, threads, [&] { begins(resolved); });
   if (finished && comm.rank() == 0) {
     const Json result{{"stage", config.name}, {"steps", config.run.steps}};
     replace_file(config.folder / "result.json", result.dump(2) + "\n");

@@ -71,7 +71,6 @@ std::string left_out_lines(const Assembly& stage, const StageLineage& lineage) {
 
 void start_folder(const StageConfig& config, const std::map<std::string, std::string>& texts,
                   const std::string& left_out) {
-  make_folder(config.folder);
   remove_path(config.folder / "result.json");  // of a run that goes on
   replace_file(config.folder / "config.toml", texts.at("config"));
   replace_file(config.folder / "provenance.json", texts.at("provenance"));
@@ -80,7 +79,6 @@ void start_folder(const StageConfig& config, const std::map<std::string, std::st
   } else {
     replace_file(config.folder / "left_out.jsonl", left_out);
   }
-  log_to_file(config.folder / "log.txt");
 }
 
 }  // namespace metaloom

@@ -93,7 +93,10 @@ StageStart judge(const Assembly& stage, const Table& resolved) {
     if (!settings.training.empty()) {
       throw Error(Fault::usage, fmt::format("{}{}", kAnother, fmt::join(settings.training, "; ")),
                   (folder / "config.toml").string(),
-                  "Give another folder with run=..., or the settings it was started with.");
+                  "Give another folder with run=..., or the settings it was started with" +
+                      (settings.began_with.empty()
+                           ? "."
+                           : fmt::format(": {}", fmt::join(settings.began_with, " "))));
     }
   }
   out.changes = settings.others;
@@ -105,7 +108,6 @@ StageStart judge(const Assembly& stage, const Table& resolved) {
   }
   if (begun) {
     const OriginChanges origins = allowed_changes(stage);
-    out.model_changed = !origins.model.empty();
     for (const auto* some : {&origins.data, &origins.model}) {
       out.changes.insert(out.changes.end(), some->begin(), some->end());
     }
@@ -122,15 +124,13 @@ StageStart start_of(Communicator& comm, const Assembly& stage, const Table& reso
     const StageStart mine = judge(stage, resolved);
     text = Json{{"finished", mine.finished},
                 {"steps_before", mine.steps_before},
-                {"changes", mine.changes},
-                {"model_changed", mine.model_changed}}
+                {"changes", mine.changes}}
                .dump();
   }
   const Json said = parse_json(as_rank_0_says(comm, text), "rank 0");
   return {.finished = said.at("finished"),
           .steps_before = said.at("steps_before"),
-          .changes = said.at("changes"),
-          .model_changed = said.at("model_changed")};
+          .changes = said.at("changes")};
 }
 
 Json changes_with(const fs::path& folder, const StageStart& start, const std::string& time) {

@@ -16,7 +16,6 @@ struct StageStart {
   bool finished = false;
   std::int64_t steps_before = 0;     // of a run that goes on to another number of updates; else 0
   std::vector<std::string> changes;  // since the last start: settings, and what was allowed
-  bool model_changed = false;        // and that is allowed
 };
 
 /// Rank 0 decides for all (collective). Throws Error{usage} where the folder holds another run, or

@@ -17,6 +17,7 @@ constexpr const char* kHowThreadsWait[] = {"GOMP_SPINCOUNT=", "OMP_WAIT_POLICY="
 constexpr const char* kComputingVerbs[] = {"train", "evaluate", "adapt", "predict"};
 constexpr int kMostVariables = 4096;
 char* more_variables[kMostVariables + 2];
+char program[4096];
 
 bool starts_with(const char* text, const char* start) {
   while (*start != '\0' && *text == *start) ++text, ++start;
@@ -62,6 +63,9 @@ bool computes(char** words) {
   // Without an interpreter the program is an argument of the loader, /proc/self/exe another file.
   if (::getauxval(AT_BASE) == 0) return;
   more_variables[count] = spin_count;
+  // By its own path, which is what process lists show.
+  const ssize_t length = ::readlink("/proc/self/exe", program, sizeof program - 1);
+  if (length > 0) ::execve(program, words, more_variables);  // its end is the array's zeros
   ::execve("/proc/self/exe", words, more_variables);  // where it fails, threads wait as they do
 }
 

@@ -103,6 +103,7 @@ std::vector<std::pair<std::string, Table>> TypedSettings::stages_of(const Table&
 void TypedSettings::check_for_all(const std::vector<Stage>& stages) const {
   const auto refuse = [&](const std::string& key, const std::string& what) {
     std::vector<std::string> spelled;
+    spelled.reserve(stages.size());
     for (const Stage& stage : stages) {
       spelled.push_back(fmt::format("stage.{}.{}={}", stage.name, key, plain_.text(key)));
     }

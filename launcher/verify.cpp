@@ -35,7 +35,8 @@ class Things {
 
  private:
   void look(const fs::path& path) {
-    if (fs::is_symlink(fs::symlink_status(path)) && !fs::exists(path)) {
+    std::error_code code;  // a link to nothing, or to itself
+    if (!fs::exists(path, code)) {
       found_.push_back(path);
       return;
     }
@@ -45,7 +46,9 @@ class Things {
         path.extension() == ".h5" && fs::exists(fs::path(path).replace_extension(".json"));
     if (checkpoint || store) found_.push_back(path);
     if (!fs::is_directory(path)) return;
-    for (const auto& entry : fs::directory_iterator(path)) {
+    const fs::directory_iterator content(path, code);
+    if (code) found_.push_back(path);  // it cannot be read
+    for (const auto& entry : content) {
       // What was set aside as damaged, or never finished, is no part of the run.
       const std::string name = entry.path().filename().string();
       if (name == "quarantine" || name.find(kTemporary) != std::string::npos) continue;

@@ -74,6 +74,7 @@ class MetaPrompting final : public Method {
   /// Passes over a task's support rows whose graphs fit into graph_memory: how many rows each
   /// takes.
   std::vector<std::int64_t> support_passes(const Task& task) const {
+    if (options_.graph_memory == 0) return {std::ssize(task.support)};  // no graph is kept at all
     return passes_within(options_.graph_memory * 0x1p30, frame_->row_tokens(task.support),
                          [this](std::int64_t rows, std::int64_t length) {
                            return forward_cost(rows, length).peak_bytes;

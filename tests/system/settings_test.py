@@ -15,14 +15,12 @@ HOLDS = [
                               "(the file says 0.001), 2_second (the file says 0.01)"]),
     (["steps=4", "stage.2_second.steps=5"], ["4 updates", "5 updates", "command line holds in 1_first (the file says 2); "
                                              "not in 2_second (5 was typed for it)"]),
-    (["stage.2_second.steps=5", "steps=4"], ["4 updates", "5 updates", "command line holds"]),
     (["steps=9", "steps=4"], ["4 updates", "4 updates", "steps=4 holds, steps=9 was typed before it",
                               "command line holds"]),
     (["method.inner_steps=3"], ["method.inner_steps = 3", "method.inner_steps=3 from the command line holds in 2_second "
                                 "(the file says 1); not in 1_first (muppet has no such key)"]),
     (["optimizer={rate=0.5}"], ["rate 5.00e-01 at 3", "optimizer.rate=0.5 from the command line holds in"]),
     (["data.batch=2"], ["2_second"]),  # no stage sets it: nothing to say
-    (["model.device=cpu"], ["2_second"]),
 ]
 REFUSED = [
     (["steps=-5"], ['"steps"', "-5", "command line"]),
