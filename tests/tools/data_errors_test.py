@@ -158,7 +158,7 @@ class ErrorsTest(StoreScratch):
         two = CLASSIFICATION + FILES + '[datasets.other]\nfamily = "classification"\ntrain = "none.jsonl"\n'
         self.assert_one_clear_error(self.prepare(two, "--jobs", "2"), 3, "no such file", "none.jsonl")
 
-    def test_a_full_disk_leaves_the_old_store(self):
+    def test_a_file_size_limit_leaves_the_old_store(self):
         self.write_rows()
         self.assertEqual(self.prepare(CLASSIFICATION + FILES)[0], 0)
         before = (self.out / "mood.h5").read_bytes()
@@ -167,7 +167,7 @@ class ErrorsTest(StoreScratch):
         ended = subprocess.run([sys.executable, "-m", "tools.data", "prepare", self.folder / "description.toml", "--out",
                                 self.out, "--tokenizer", TOKENIZER], cwd=ROOT, capture_output=True, text=True,
                                preexec_fn=limit, check=False)
-        self.assert_one_clear_error((ended.returncode, ended.stdout, ended.stderr), 75, "no space left", "mood.h5")
+        self.assert_one_clear_error((ended.returncode, ended.stdout, ended.stderr), 75, "ulimit -f", "mood.h5")
         self.assertEqual((self.out / "mood.h5").read_bytes(), before)
         self.assertEqual(self.all_files(self.out), ["index.json", "mood.h5", "mood.json"])
 

@@ -1,13 +1,11 @@
-"""Every way to give the same rows gives the same store: JSON Lines, gzip, CSV, TSV, Hugging Face folders; and `encode`."""
+"""Every way to give the same rows gives the same store: JSON Lines, gzip, CSV, TSV, Hugging Face folders."""
 
 import gzip
 import os
 import unittest
 from unittest import mock
 
-from scratch import CLASSIFICATION, FILES, ROWS, TOKENIZER, StoreScratch, call, data_program, row_segments
-
-from tools.data.tokens import WordPieces
+from scratch import CLASSIFICATION, FILES, ROWS, StoreScratch
 
 
 class LoadersTest(StoreScratch):
@@ -85,32 +83,6 @@ class LoadersTest(StoreScratch):
                            'choices = ["end0", "end1"]\n', "mc")
         self.assertEqual(nested, wide)
         self.assertEqual(nested[1]["train"]["labels"], [1])
-
-
-class EncodeTest(StoreScratch):
-    """The entry that `adapt` and `predict` use."""
-
-    def encode(self, rows, *more):
-        path = self.write("mine.jsonl", rows)
-        result = call(data_program, "encode", path, "--out", self.out / "mine.h5", "--tokenizer", TOKENIZER, *more)
-        return result
-
-    def test_rows_stay_in_order_and_labels_in_the_order_of_their_first_row(self):
-        self.assertEqual(self.encode([{"text": "two", "label": "b"}, {"text": "one", "label": "a"}, {"text": "more"}])[0], 0)
-        store = self.store("mine")
-        self.assertEqual((store["meta"]["family"], store["meta"]["labels"]), ("episodes", ["b", "a"]))
-        self.assertEqual(store["train"]["labels"].tolist(), [0, 1, -1])
-        self.assertEqual([row_segments(store["train"], row) for row in range(3)],
-                         [[ids] for ids in WordPieces(TOKENIZER).encode(["two", "one", "more"])])
-        self.assertEqual(store["validation"]["labels"].shape, (0,))
-
-    def test_bad_rows(self):
-        self.assert_one_clear_error(self.encode([{"text": "x", "label": "a"}, {"text": "y"}], "--require-labels"), 3,
-                                    "no label", "line 2")
-        self.assert_one_clear_error(self.encode([]), 3, "no row")
-        self.assert_one_clear_error(self.encode([{"label": "a"}]), 3, "no column 'text'", "line 1")
-        self.assert_one_clear_error(self.encode([{"text": " "}]), 3, "zero tokens", "line 1")
-        self.assertEqual(self.all_files(self.out), [])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ At 393860c a classification never noticed a test text that train has, an episode
 called dev was passed over in silence, and hidden labels ended it.
 """
 
+import bz2
+import errno
 import json
 import os
 import subprocess
@@ -150,12 +152,13 @@ class LabelsTest(DirtyTest):
 
     def test_minus_one_may_be_a_label(self):
         self.splits(rows(("one", -1), ("two", 1)), rows(("three", -1)))
-        self.made(MOOD + self.files)
+        self.made(MOOD + self.files + 'label_words = { "-1" = "bad", "1" = "good" }\n')
         self.assertEqual((self.store()["meta"]["labels"], self.kept()), (["-1", "1"], (2, 1, 0)))
 
     def test_a_train_row_without_a_text_or_label_is_a_mistake_unless_left_out(self):
         """An empty cell is the same through every reader: null, nothing, blanks."""
         for row, part in (({"text": None, "label": "a"}, "zero tokens"), ({"text": "\u00a0", "label": "a"}, "zero tokens"),
+                          ({"text": "\ufffd\x01", "label": "a"}, "zero tokens"),
                           ({"text": "x", "label": None}, "the label is None"),
                           ({"text": "x", "label": " "}, "the label is ' '")):
             with self.subTest(row):
@@ -164,6 +167,7 @@ class LabelsTest(DirtyTest):
                                             'dirty_rows = "leave out"')
                 self.assertIn("left out: 1 of train (no ", self.made(MOOD + self.files + 'dirty_rows = "leave out"\n'))
                 self.assertEqual(self.kept(), (3, 0, 0))
+                self.assertEqual([row["line"] for row in self.left_out()], [4])
 
     def test_labels_that_are_only_numbers_are_said(self):
         self.splits(rows(("one", 0), ("two", 1)))
@@ -220,6 +224,9 @@ class SplitNamesTest(DirtyTest):
         said = self.made(MOOD + 'train = "train.jsonl"\n')
         self.assertIn('dev.jsonl is not read (to read it: validation = "dev.jsonl")', said)
         self.assertNotIn("dev.jsonl", self.made(MOOD + 'train = "train.jsonl"\nvalidation = "dev.jsonl"\n'))
+        self.assertNotIn("dev.jsonl", self.made(MOOD + 'train = "train.jsonl"\ntest = "dev.jsonl"\n'))
+        with mock.patch("pathlib.Path.iterdir", side_effect=PermissionError(errno.EACCES, "no")):
+            self.assert_one_clear_error(self.prepare(MOOD + 'train = "train.jsonl"\n'), 3, "permission denied")
 
     def test_cells_are_texts_through_every_reader(self):
         """NA and null were texts in a file and nothing in a folder; 01 became 1 there."""
@@ -241,6 +248,22 @@ class SplitNamesTest(DirtyTest):
             with mock.patch("datasets.load_dataset", lambda name, config, **more: load(str(self.folder / "texts"), **more)):
                 self.made(MOOD + 'hub = "who/what"\n')
             self.assertEqual(self.store()["train"]["text_digests"].tolist(), digests)
+
+
+    def test_folders_of_text_files(self):
+        """Class numbers in a .csv lost their names; a .csv.bz2 was refused."""
+        names = "".join(f"          '{number}': {name}\n" for number, name in enumerate(("calm", "alarm")))
+        card = ("---\ndataset_info:\n  features:\n  - name: text\n    dtype: string\n  - name: label\n    dtype:\n"
+                f"      class_label:\n        names:\n{names}---\n")
+        cache = str(self.folder / "cache")
+        for folder, name, content, card, labels in (
+                ("numbers", "train.csv", b"text,label\none,0\ntwo,1\nthree,calm\n?,-1\n", card, ["alarm", "calm"]),
+                ("packed", "train.csv.bz2", bz2.compress(b"text,label\none,a\ntwo,b\nthree,a\n"), None, ["a", "b"])):
+            with self.subTest(folder), mock.patch("datasets.config.HF_DATASETS_CACHE", cache):
+                self.write(f"{folder}/{name}", content)
+                card and self.write(f"{folder}/README.md", card)
+                self.made(MOOD + f'folder = "{folder}"\n')
+                self.assertEqual((self.store()["meta"]["labels"], self.kept()), (labels, (3, 0, 0)))
 
 
 class TwoStartsTest(DirtyTest):

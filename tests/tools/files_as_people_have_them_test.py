@@ -7,12 +7,14 @@ import gzip
 import io
 import json
 import sys
+import time
 import types
 import unittest
 from unittest import mock
 
 from scratch import CLASSIFICATION, StoreScratch
 
+from tools.data.json_rows import json_array
 from tools.data.rows import FileTable, column
 from tools.failure import Failure
 
@@ -58,6 +60,11 @@ REFUSED = {
     "check the quotes: CR only": ("rows.csv", CSV.replace(b"\n", b"\r"), ["CR only", "tr '\\r' '\\n'"]),
     "not JSON: CR only": ("rows.jsonl", LINES.replace(b"\n", b"\r"), ["CR only", "tr '\\r' '\\n'"]),
     "check the quotes of the last line": ("rows.csv", CSV + b'"z,a\nu,b\nv,b\n', ["never closed", "line 4"]),
+    "swallowed: a quote of the header that is never closed": ("rows.csv", b'"text,label\nx,a\ny,b\n',
+                                                              ["never closed", "line 1"]),
+    "swallowed: a quote of the header that a row closes": ("rows.csv", b'"text,label\n"x",a\n', ["bad CSV", "line 1"]),
+    "CR only: one CR within a field": ("rows.csv", CSV + b"z\rz,a\n",
+                                       ["a carriage return within a field", "remove the CR", "line 4"]),
     "a text in quotes: columns, by pandas": ("rows.json", b'{"text": {"0": "x", "1": "y"}, "label": {"0": "a", "1": "b"}}',
                                              ["columns, not rows", "orient='records'"]),
     "no cure: an object over many lines": ("rows.json", b'{\n "text": "x"\n}\n', ["jq -c ."]),
@@ -106,6 +113,40 @@ class FilesTest(StoreScratch):
                          (b"\xef\xbb\xbftext;label\r\n", ["text", "label"], ";"))
         table = FileTable(self.write("rows.json", b'[{"text":\n "x", "n": 1.50},\n {"text": "y"}]'))
         self.assertEqual([record.raw for record in table.records()], [b'{"text":  "x", "n": 1.50}\n', b'{"text": "y"}\n'])
+
+    def test_a_quote_within_a_name_of_the_header(self):
+        """It swallowed the rows up to the next quote."""
+        table = FileTable(self.write("rows.csv", b'text,size 5" disk\nx,a\ny,b"\n'))
+        self.assertEqual([row for _, row in table], [{"text": "x", 'size 5" disk': "a"},
+                                                      {"text": "y", 'size 5" disk': 'b"'}])
+        table = FileTable(self.write("rows.csv", b'sep=;\ntext;"size,\n5"";"\nx;a\n'))
+        self.assertEqual([row for _, row in table], [{"text": "x", 'size,\n5";': "a"}])
+
+    def test_what_is_never_closed_or_very_long_costs_no_square(self):
+        """An open quote over many megabytes took minutes, and so did an object of as many."""
+        lines = b"word word\n" * 1_000_000
+        begun = time.process_time()
+        cut = ARRAY[:-1] + b', {"text": "' + lines.replace(b"\n", b" ")
+        for name, content, part in (("rows.csv", CSV + b'"' + lines, "line 4"), ("rows.json", cut, "object 3"),
+                                    ("rows.csv", b'"text,label\n' + lines, "line 1")):
+            with self.assertRaisesRegex(Failure, part):
+                list(FileTable(self.write(name, content)))
+        rows = [{"text": "x" * 20_000_000}]
+        self.assertEqual([row for _, row in FileTable(self.write("rows.json", json.dumps(rows)))], rows)
+        self.assertLess(time.process_time() - begun, 10)
+
+    def test_a_bad_object_is_told_before_the_file_is_read(self):
+        file = io.BytesIO(b'[{"text" "x"}' + b', {"text": "x"}' * 600_000 + b"]")
+        with self.assertRaisesRegex(Failure, "not JSON.*object 1"):
+            list(json_array(file, "object {}".format))
+        self.assertLess(file.tell(), 4 << 20)
+
+    def test_an_object_cut_at_any_byte_is_read_on(self):
+        row = {"text": "x\u00e9\U0001f600\\", "a": -1.5e300, "b": [True, None, float("-inf"), {}], "c": 12345}
+        content = json.dumps([row, row]).replace(", ", "  ,  ").encode()
+        for size in range(1, len(content)):
+            with mock.patch("tools.data.json_rows.BLOCK", size):
+                self.assertEqual([found for _, _, found in json_array(io.BytesIO(content), str)], [row, row])
 
     def test_standard_input(self):
         for kind, content in ((None, LINES), (None, gzip.compress(ARRAY)), (".csv", CSV.replace(b",", b";"))):

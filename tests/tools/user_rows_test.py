@@ -5,6 +5,7 @@ Broke: two classes of equal words were accepted, the wrong cure was named, and n
 
 import contextlib
 import io
+import json
 import unittest
 
 from tests.tools.scratch import ScratchTest
@@ -35,6 +36,7 @@ REFUSED = [
     ("nothing.jsonl", b"\n\xc2\xa0\n", ["no row"]),
     ("header.csv", b"text,label\n", ["no row"]),
     ("rows.xlsx", b"", ["cannot read files of kind"]),
+    ("63", b"", ["cannot read files of kind", "format=jsonl"]),
 ]
 
 # Classes that the model cannot tell apart, and classes that only look so.
@@ -114,6 +116,11 @@ class UserRows(ScratchTest):
         for pair in TOLD_APART:
             with self.subTest(pair):
                 self.adapt("apart.jsonl", (content % pair).encode())
+
+    def test_labels_in_the_order_of_their_first_row(self):
+        frames, _ = self.adapt("order.csv", b"text,label\nx,b\ny,a\nz,b\n")
+        self.assertEqual(["b", "a"], json.loads(frames.ending)["labels"])
+        self.assertEqual(["b", "a", "b"], [row[3] for row in frames.rows])
 
     def test_label_words(self):
         (self.folder / "words.toml").write_bytes(b"\xef\xbb\xbf" + f"{PLUS}\n{SHARP}\n".encode())

@@ -31,6 +31,7 @@ def label_name(value, table, number, names=None):
     """A label as text. Numbers and truth values are allowed, class numbers become the names behind them."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    value = class_number(value, names)
     if names is not None and isinstance(value, int) and not isinstance(value, bool):
         if value == -1:
             raise Unusable("class number -1", table.where(number), "Give it a label", hidden=True)
@@ -47,6 +48,12 @@ def label_name(value, table, number, names=None):
     if not isinstance(value, str):
         raise Failure(f"the label is {value!r}", table.where(number), "Give a non-empty text or a whole number")
     return value.strip()
+
+
+def class_number(value, names):
+    """A class number that a CSV cell holds as text, as a number; anything else as it is."""
+    text = value.strip() if isinstance(value, str) else ""
+    return int(text) if names is not None and text not in names and re.fullmatch(r"-?[0-9]{1,18}", text) else value
 
 
 def is_missing(value):
@@ -106,6 +113,7 @@ def read_multiple_choice(spec, table, number, row, split):
             raise Failure(f"the answer {answer!r} names no choice", table.where(number), did_you_mean(answer, options))
         return [context, *choices], options.index(str(answer))
     names = table.class_names(spec.answer)
+    answer = class_number(answer, names)
     if names is not None and isinstance(answer, int):
         answer = label_name(answer, table, number, names)
     return [context, *choices], answer_index(answer, len(choices), table, number)

@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from tools.data.rows import FileTable
+from tools.data.rows import KINDS, FileTable, kind_of
 from tools.failure import Failure, known_list, system_errors
 
 ALIASES = {"train": ("train", "training"), "validation": ("validation", "valid", "val", "dev", "development"),
@@ -99,13 +99,15 @@ def load_folder(folder):
         if "dataset_dict.json" in content or "state.json" in content:
             return datasets.load_from_disk(str(folder))
         builder = datasets.load_dataset_builder(str(folder))
-        if builder.name not in TEXT_BUILDERS:
+        splits = {str(split): [pathlib.Path(path) for path in paths]
+                  for split, paths in (builder.config.data_files or {}).items()}
+        ours = all(kind_of(path).lower() in KINDS for paths in splits.values() for path in paths)
+        if builder.name not in TEXT_BUILDERS or not ours:  # packed in a way that the library alone unpacks
             return datasets.load_dataset(str(folder))
     except Exception as error:
         raise Failure(f"not a folder of the datasets library: {type(error).__name__}: {error}", folder,
                       "Give a folder of save_to_disk, or of parquet, csv or json files") from None
-    return {str(split): FolderTable([pathlib.Path(path) for path in paths], builder.info.features)
-            for split, paths in builder.config.data_files.items()}
+    return {split: FolderTable(paths, builder.info.features) for split, paths in splits.items()}
 
 
 def usual_split(name):

@@ -8,6 +8,7 @@ from tools.text_files import BLANKS, decoded
 
 BLOCK = 1 << 20
 DIGITS = 4000  # of a whole number; Python refuses longer ones, and no label has as many
+LONGEST_WORD = 16  # -Infinity, or an escape of a surrogate pair
 LINES = "Each line must be one JSON object"
 COLUMNS = "Write one object a line, with pandas: table.to_json(FILE, orient='records', lines=True)"
 
@@ -68,6 +69,12 @@ def json_lines(lines, where):
         first = False
 
 
+def is_cut(error, buffer):
+    """Whether the decoder complains of what the buffer's end may have cut: a word, an escape, a string."""
+    return isinstance(error, json.JSONDecodeError) and (
+        error.msg.startswith("Unterminated string") or len(buffer[error.pos:].strip(BLANKS)) < LONGEST_WORD)
+
+
 def json_array(file, where):
     """(number, raw, row) of each object of the array that `file` holds; `raw` is the object on one line."""
     buffer, ended, number, place = "", False, 0, 0
@@ -76,15 +83,17 @@ def json_array(file, where):
     def more():
         """Reads on until the buffer is twice as long, or the file ends: then an object of any length costs no square."""
         nonlocal buffer, ended, place
-        buffer, place = buffer[place:], 0
-        wanted = 2 * max(len(buffer), BLOCK // 2)
-        while len(buffer) < wanted and not ended:
+        parts, place = [buffer[place:]], 0
+        wanted = max(len(parts[0]), BLOCK)
+        while wanted > 0 and not ended:
             block = file.read(BLOCK)
             ended = not block
             try:
-                buffer += decoder.decode(block, final=ended)
+                parts.append(decoder.decode(block, final=ended))
             except UnicodeDecodeError as error:
                 decoded(error.object, where(number + 1))  # says which byte, and raises
+            wanted -= len(parts[-1])
+        buffer = "".join(parts)
 
     def next_mark():
         nonlocal place
@@ -102,14 +111,15 @@ def json_array(file, where):
         number += 1
         try:
             row, end = DECODER.raw_decode(buffer, place)
-            if end == len(buffer) and not ended:
-                raise ValueError("perhaps cut")
+            wrong, cut = None, end == len(buffer)
         except (ValueError, RecursionError) as error:
-            if not ended:
-                number -= 1
-                more()
-                continue
-            raise Failure(f"not JSON: {error}", where(number), "The array must hold objects, and end with ]") from None
+            wrong, cut = error, is_cut(error, buffer)
+        if cut and not ended:
+            number -= 1
+            more()
+            continue
+        if wrong:
+            raise Failure(f"not JSON: {wrong}", where(number), "The array must hold objects, and end with ]")
         raw = buffer[place:end].replace("\r", " ").replace("\n", " ")  # in a string of JSON no line break can stand
         yield number, raw.encode("utf-8") + b"\n", checked_row(row, where(number), number == 1)
         place = end

@@ -15,7 +15,7 @@ import time
 from tools import archive
 from tools.data.description import SPLITS
 from tools.data.dirty_rows import DirtyRows
-from tools.data.families import READERS, Labels, Unusable
+from tools.data.families import NO_TEXT, READERS, Labels, Unusable
 from tools.data.rows import column
 from tools.data.source import Source, label_names
 from tools.data.store import read_current, write_store
@@ -55,6 +55,9 @@ def tokenise(source, labels, pieces, dirty, tell):
         read_of[split] += 1
         try:
             segments, label = read(spec, table, number, row, split)
+            for empty in filter(pieces.sees_nothing, segments):
+                raise Unusable(f"a text of zero tokens: {empty[:40]!r}", table.where(number),
+                               "Leave the row out, or give it a text", kind=NO_TEXT)
             if source.class_splits is not None:
                 source.class_splits.split(label, table, number)
                 seen.add(label)

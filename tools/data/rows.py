@@ -42,7 +42,8 @@ class FileTable:
         self.kind = KINDS.get((kind or (".jsonl" if self.piped else kind_of(self.path))).lower())
         if self.kind is None:
             raise Failure(f"cannot read files of kind '{kind or self.path.name}'", self.path,
-                          "Give .jsonl, .json, .csv or .tsv, also with .gz (of a spreadsheet: save it as CSV in UTF-8)")
+                          "Give .jsonl, .json, .csv or .tsv, also with .gz (of a spreadsheet: save it as CSV in UTF-8)"
+                          "; to adapt and predict, say format=jsonl, csv or tsv where the name does not tell")
 
     def name(self):
         return "standard input" if self.piped else str(self.path)
@@ -69,7 +70,7 @@ class FileTable:
                 rows = json_lines(self.lines(file), self.where)
             else:
                 lines = self.lines(file)
-                self.header = read_header(lines, self.kind)
+                self.header = read_header(lines, self.kind, self.where)
                 rows = separated_rows(lines, self.header, self.where) if self.header else ()
             return self.stream(files.pop_all(), rows)
 

@@ -6,7 +6,7 @@ from tools.data.description import SPLITS
 from tools.data.families import ClassSplits, Unusable, label_of
 from tools.data.hub import ALIASES, choose_tables, load_hub, usual_split
 from tools.data.rows import FileTable, digest_files
-from tools.failure import Failure, known_list
+from tools.failure import Failure, known_list, system_errors
 from tools.text_files import read_json_file
 
 WRITE = 'Write {"train": ["class", ...], "validation": [...], "test": [...]}'
@@ -40,14 +40,15 @@ class Source:
         """A dev.jsonl beside train.jsonl that nobody named would never be scored, in silence."""
         train = self.tables["train"].path
         endings = "".join(train.suffixes).lower()
+        with system_errors(train.parent):
+            beside = sorted(train.parent.iterdir()) if train.parent.is_dir() else []
+            read = {table.path.resolve() for table in self.tables.values()}
+        beside = [path for path in beside if "".join(path.suffixes).lower() == endings and path.resolve() not in read]
         for split in SPLITS[1:]:
-            if split not in given and train.parent.is_dir():
-                names = [path.name for path in sorted(train.parent.iterdir()) if "".join(path.suffixes).lower() == endings
-                         and path.name[:len(path.name) - len(endings)].lower() in ALIASES[split]]
-                if names and self.root / given["train"] != train.parent / names[0]:
-                    place = train.parent / names[0]
-                    place = place.relative_to(self.root) if place.is_relative_to(self.root) else place
-                    self.notes.append(f'{names[0]} is not read (to read it: {split} = "{place}")')
+            places = [path for path in beside if path.name[:len(path.name) - len(endings)].lower() in ALIASES[split]]
+            if split not in given and places:
+                place = places[0].relative_to(self.root) if places[0].is_relative_to(self.root) else places[0]
+                self.notes.append(f'{place.name} is not read (to read it: {split} = "{place}")')
 
     def open_hub(self):
         spec = self.spec

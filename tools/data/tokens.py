@@ -60,6 +60,10 @@ class WordPieces:
     def encode(self, texts):
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
+    def sees_nothing(self, text):
+        """Whether the text has no piece: control characters or U+FFFD alone. Letters and digits always have one."""
+        return not any(map(str.isalnum, text)) and not self.encode([text])[0]
+
     def label_words(self, names, given, where, cure=in_description):
         """For each label its words, each a list of word pieces; words that are not in the vocabulary are left out.
 
