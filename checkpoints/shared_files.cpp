@@ -88,10 +88,11 @@ void SharedFiles::check_same(const Checkpoint& found) const {
     const auto now = known_.find(name);
     if (now == known_.end() || now->second.xxh3 == section.xxh3) continue;
     if (hex(digest(found.read(name).image())) == now->second.xxh3) continue;
-    throw Error(Fault::usage, "the run's " + name + " is not the one it began with",
-                found.folder().string(),
-                "What init or model.weights names has changed (provenance.json tells what it "
-                "was): bring it back, start over with resume=never, or say model.allow_changed=true.");
+    throw Error(
+        Fault::usage, "the run's " + name + " is not the one it began with",
+        found.folder().string(),
+        "What init or model.weights names has changed (provenance.json tells what it "
+        "was): bring it back, start over with resume=never, or say model.allow_changed=true.");
   }
 }
 

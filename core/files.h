@@ -29,8 +29,9 @@ void make_folder(const std::filesystem::path& folder);
 /// Points the symbolic link `link` at `target`, by rename: never absent in between.
 void replace_link(const std::filesystem::path& link, const std::filesystem::path& target);
 
-/// The file that takes the place of `path`: behind links, which stay. Nothing where `path` is a device,
-/// a pipe or an open descriptor (/dev/stdout): it is written through, renamed over it would be gone.
+/// The file that takes the place of `path`: behind links, which stay. Nothing where `path` is a
+/// device, a pipe or an open descriptor (/dev/stdout): it is written through, renamed over it would
+/// be gone.
 std::optional<std::filesystem::path> file_to_replace(std::filesystem::path path);
 /// Opens such a thing for writing; -1 and errno where that fails.
 int open_through(std::filesystem::path path);

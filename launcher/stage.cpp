@@ -251,8 +251,7 @@ bool run_stage(Communicator& comm, const StageConfig& config, const StageLineage
   }
   check_tasks(comm, stage);
   check_same_start(comm, stage.theta->flat());
-  const bool finished =
-      train(comm, stage, lineage, start, threads, [&] { begins(resolved); });
+  const bool finished = train(comm, stage, lineage, start, threads, [&] { begins(resolved); });
   if (finished && comm.rank() == 0) {
     const Json result{{"stage", config.name}, {"steps", config.run.steps}};
     replace_file(config.folder / "result.json", result.dump(2) + "\n");

@@ -26,7 +26,7 @@ void MetaPromptingOptions::fields(Fields& f) {
   f.real(
       "graph_memory", graph_memory,
       "GiB for inner steps' graphs kept for the way back; what exceeds it is computed twice, and "
-      "adapting to many texts takes them in passes of that size",
+      "adapting to many texts takes them in passes of that size (0: in one)",
       {0, 1e4});
 }
 

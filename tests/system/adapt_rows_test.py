@@ -114,7 +114,7 @@ class AdaptRows(SystemTest):
             (("play a song", "music"), ("will it rain or will the sun shine on us", "weather"))))
         at_once, _ = self.adapt(f"data={given}")
         in_passes, _ = self.adapt(f"data={given}", "method.graph_memory=0.001")
-        one_by_one, _ = self.adapt(f"data={given}", "method.graph_memory=0")
+        one_by_one, _ = self.adapt(f"data={given}", "method.graph_memory=1e-6")
         for cut in (in_passes, one_by_one):
             moved = numpy.abs(self.theta(at_once) - self.theta(cut)).max()
             self.assertLess(moved, 1e-5)
