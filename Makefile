@@ -44,7 +44,7 @@ test: setup  ## everything CI checks: unit, law, golden, property, mpirun, sanit
 	@cmake --build $(BUILD)
 	@$(call configure,sanitize,$(BUILD)-sanitize)
 	@cmake --build --preset sanitize
-	@ctest --test-dir $(BUILD) --output-on-failure
+	@ctest --test-dir $(BUILD) --output-on-failure --parallel 2
 
 test-asan: setup  ## AddressSanitizer and UBSan on archive, parsers, sampler, checkpoints, comm
 	$(ROOT_NOTE)

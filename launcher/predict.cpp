@@ -79,7 +79,7 @@ class Predict final : public Verb {
            "carry a label, the accuracy is printed as well. ADAPTED: a folder written by metaloom\n"
            "adapt, which remembers the columns that it was told of.\n\n" +
            describe_fields(options, "") +
-           "\nExamples\n"
+           "\nExample\n"
            "  metaloom predict runs/mine data=new.jsonl out=labelled.jsonl\n"
            "  tail -f new.jsonl | metaloom predict runs/mine data=-\n";
   }

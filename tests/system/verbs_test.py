@@ -168,7 +168,7 @@ class Verbs(SystemTest):
                       self.place.metaloom("adapt", self.run_folder / "3_metaprompting", f"data={few}", f"out={adapted}"))
         self.assertIn("holds an adapted checkpoint already",
                       self.place.metaloom("adapt", self.run_folder / "3_metaprompting", f"data={few}", f"out={adapted}", code=2))
-        self.assertIn("JSON Lines", self.place.metaloom("predict", adapted, "data=few.csv", code=2))
+        self.assertIn("no such file", self.place.metaloom("predict", adapted, "data=few.csv", code=3))
         printed = self.place.metaloom("predict", adapted, f"data={few}", f"out={out}")
         rows = [json.loads(line) for line in out.read_text().splitlines()]
         self.assertEqual(FEW, [(row["text"], row["label"]) for row in rows])
