@@ -128,6 +128,7 @@ class Predict final : public Verb {
     for (auto batch = rows.next(); !batch.empty(); batch = rows.next()) {
       lines.begin(rows);
       std::vector<Example> examples;
+      examples.reserve(batch.size());
       for (const UserRow& row : batch) examples.push_back(example_of(row, -1));
       const at::Tensor scores = scores_of(stage, stage.theta->values(), info, examples, step);
       if (scores.isnan().any().item<bool>()) {
