@@ -1,7 +1,5 @@
 #include "core/file_writer.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -9,6 +7,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/file_errors.h"
 #include "core/files.h"
 
 namespace metaloom {
@@ -19,13 +18,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kBlock = std::size_t{1} << 16;
 constexpr int kGzip = 15 + 16;  // zlib's largest window, and gzip's frame around it
-
-int create(const fs::path& path) {
-  int descriptor;
-  do descriptor = ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666);
-  while (descriptor < 0 && errno == EINTR);
-  return descriptor;
-}
 
 }  // namespace
 
@@ -44,9 +36,8 @@ struct FileWriter::Packer {
 FileWriter::FileWriter(const fs::path& path) : path_(path) {
   if (const auto file = file_to_replace(path)) {
     path_ = *file;
-    const fs::path folder = path_.has_parent_path() ? path_.parent_path() : fs::path(".");
-    temporary_ = folder / fmt::format(".{}.tmp-{}", path_.filename().string(), ::gettid());
-    descriptor_ = create(temporary_);
+    temporary_ = temporary_beside(path_);
+    descriptor_ = create_file(temporary_);
   } else {
     descriptor_ = open_through(path);
   }
@@ -78,10 +69,7 @@ void FileWriter::finish() {
   send();
   if (!temporary_.empty() && ::fsync(descriptor_) != 0) fail("write", errno);
   if (::close(std::exchange(descriptor_, -1)) != 0) fail("write", errno);
-  if (!temporary_.empty()) {
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("rename to it", errno);
-    fsync_folder(path_.has_parent_path() ? path_.parent_path() : fs::path("."));
-  }
+  if (!temporary_.empty()) take_place(temporary_, path_);
 }
 
 /// As gzip, into `waiting_`.
@@ -103,12 +91,7 @@ void FileWriter::pack(std::string_view bytes, bool last) {
 }
 
 void FileWriter::send() {
-  std::string_view rest = waiting_;
-  while (!rest.empty()) {
-    const ssize_t written = ::write(descriptor_, rest.data(), rest.size());
-    if (written < 0 && errno != EINTR) fail("write", errno);
-    if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
-  }
+  if (const int code = write_whole(descriptor_, waiting_); code != 0) fail("write", code);
   waiting_.clear();
 }
 

@@ -32,12 +32,20 @@ void replace_link(const std::filesystem::path& link, const std::filesystem::path
 /// The file that takes the place of `path`: behind links, which stay. Nothing where `path` is a
 /// device, a pipe or an open descriptor (/dev/stdout): it is written through, renamed over it would
 /// be gone.
-std::optional<std::filesystem::path> file_to_replace(std::filesystem::path path);
-/// Opens such a thing for writing; -1 and errno where that fails.
-int open_through(std::filesystem::path path);
-/// Throws what `code`, an errno of writing to `path`, means: its kind and its cure.
-[[noreturn]] void throw_write_error(const std::filesystem::path& path, const char* action,
-                                    int code);
+std::optional<std::filesystem::path> file_to_replace(const std::filesystem::path& path);
+
+// What the above is made of, for those who write piece by piece. Descriptors are -1, with errno,
+// where nothing could be opened.
+
+/// Opens what is written through.
+int open_through(const std::filesystem::path& path);
+/// Where the new content of `path` is written first.
+std::filesystem::path temporary_beside(const std::filesystem::path& path);
+int create_file(const std::filesystem::path& path);
+/// Writes all of `text`, in as many calls as it takes: 0, or errno of the one that failed.
+int write_whole(int descriptor, std::string_view text);
+/// Renames `temporary` over `path` and fsyncs the folder; on failure `temporary` is gone.
+void take_place(const std::filesystem::path& temporary, const std::filesystem::path& path);
 
 std::vector<std::byte> read_bytes(const std::filesystem::path& path);
 std::string read_text(const std::filesystem::path& path);

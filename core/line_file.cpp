@@ -7,25 +7,20 @@
 #include <cerrno>
 #include <utility>
 
+#include "core/files.h"
+
 namespace metaloom {
 namespace {
 
 /// 0, or errno of the write that failed; nothing of `text` is then left in the file.
-int write_whole(int descriptor, std::string_view text) {
+int append_whole(int descriptor, std::string_view text) {
   struct stat before;
   if (::fstat(descriptor, &before) != 0) return errno;
-  while (!text.empty()) {
-    const ssize_t written = ::write(descriptor, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      const int code = errno;
-      // Half a line must not stay: the next try begins where the last whole one ended.
-      [[maybe_unused]] const int cut = ::ftruncate(descriptor, before.st_size);
-      return code;
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return 0;
+  const int code = write_whole(descriptor, text);
+  if (code == 0) return 0;
+  // Half a line must not stay: the next try begins where the last whole one ended.
+  [[maybe_unused]] const int cut = ::ftruncate(descriptor, before.st_size);
+  return code;
 }
 
 }  // namespace
@@ -45,7 +40,7 @@ bool LineFile::write() {
     descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   }
   if (descriptor_ < 0) return false;
-  const int code = write_whole(descriptor_, waiting_);
+  const int code = append_whole(descriptor_, waiting_);
   if (code == 0) {
     waiting_.clear();
     return true;

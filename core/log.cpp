@@ -10,6 +10,7 @@
 #include <mutex>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/line_file.h"
 
 namespace metaloom {
@@ -74,12 +75,7 @@ void log_to_file(const std::filesystem::path& file) {
 }
 
 void say(std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
+  write_whole(STDERR_FILENO, text);
 }
 
 }  // namespace metaloom

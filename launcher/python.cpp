@@ -10,10 +10,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <string_view>
 #include <utility>
 
 #include "core/error.h"
+#include "core/file_errors.h"
 #include "core/files.h"
 
 namespace metaloom {
@@ -93,14 +93,6 @@ void require_success(int code) {
   throw Error(fault, "");  // the tool has said what, where and the cure
 }
 
-/// Not one of the standard streams, should those be closed.
-int beyond_standard_streams(int descriptor, int how) {
-  if (descriptor < 0 || descriptor > STDERR_FILENO) return descriptor;
-  const int moved = fcntl(descriptor, how, STDERR_FILENO + 1);
-  close(descriptor);
-  return moved;
-}
-
 }  // namespace
 
 int run_python(const std::string& module, const std::vector<std::string>& words, bool as_step) {
@@ -118,10 +110,9 @@ PythonStream::PythonStream(const std::string& module, const std::vector<std::str
     throw Error(Fault::temporary, std::string("no pipe: ") + std::strerror(errno), module,
                 "Raise the limit on open files with ulimit -n, and start again.");
   }
-  output_ = beyond_standard_streams(ends[0], F_DUPFD_CLOEXEC);
-  const int input = beyond_standard_streams(ends[1], F_DUPFD_CLOEXEC);
-  child_ = start_python(module, words, input);
-  close(input);
+  output_ = ends[0];
+  child_ = start_python(module, words, ends[1]);
+  close(ends[1]);
 }
 
 PythonStream::~PythonStream() {
@@ -151,16 +142,9 @@ void PythonStream::finish() {
   require_success(wait_for(std::exchange(child_, -1), module_));
 }
 
-TextForTools::TextForTools(const std::string& text)
-    : descriptor_(beyond_standard_streams(memfd_create("text", 0), F_DUPFD)) {
-  std::string_view rest = text;
-  while (descriptor_ >= 0 && !rest.empty()) {
-    const ssize_t written = write(descriptor_, rest.data(), rest.size());
-    if (written < 0 && errno != EINTR) break;
-    if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
-  }
-  if (descriptor_ < 0 || !rest.empty()) {
-    const int code = errno;
+TextForTools::TextForTools(const std::string& text) : descriptor_(memfd_create("text", 0)) {
+  const int code = descriptor_ < 0 ? errno : write_whole(descriptor_, text);
+  if (code != 0) {
     if (descriptor_ >= 0) close(descriptor_);
     if (code == EFBIG) throw_write_error("the tokenizer for tools.data", "hand over", code);
     throw Error(Fault::temporary,
