@@ -31,16 +31,15 @@ struct EvaluateOptions {
 /// What the stage's model was trained on before `stage`, and by it.
 StageLineage history(const std::string& stage, const Checkpoint& checkpoint, const Mix& mix,
                      Split split) {
-  StageLineage out{
-      .trained_on = Lineage::load(checkpoint.read("lineage")), .found = {}, .sets = {}};
+  StageLineage out{.trained_on = Lineage::load(checkpoint.read("lineage")), .found = {}};
   const Lineage own = out.trained_on.only(stage);
   Lineage before = out.trained_on;
   before.forget(stage);
   out.found = overlaps(before, mix, split);
+  out.described = described_overlaps(mix, split);
   std::set<std::string> trained;
   for (int d = 0; d < mix.datasets(); ++d) {
     const std::string& name = mix.info(d).name;
-    out.sets.insert(name);
     out.rows[name][split] = mix.store(d).rows(split);
     if (!own.entries_of(name).empty()) trained.insert(name);
   }
@@ -49,12 +48,6 @@ StageLineage history(const std::string& stage, const Checkpoint& checkpoint, con
     if (!trained.contains(overlap.dataset)) out.found.push_back(overlap);
   }
   return out;
-}
-
-Json provenance_of(const Checkpoint& checkpoint) {
-  const Archive progress = checkpoint.read("progress");
-  if (!progress.contains("provenance")) return Json::object();
-  return parse_json(progress.text("provenance"), checkpoint.folder().string());
 }
 
 /// Settings of training that an evaluation has no use for.
@@ -185,10 +178,7 @@ class Evaluate final : public Verb {
            "evaluate.episodes=500\n";
   }
 
-  std::string memory_cure() const override {
-    return "Lower data.batch, data.pack or method.graph_memory; metaloom plan shows what a run "
-           "needs.";
-  }
+  std::string memory_cure() const override { return kMemoryCure; }
 
   int run(const Arguments& arguments) const override {
     const fs::path folder = only_target(arguments, "evaluate", "the folder of a trained stage");

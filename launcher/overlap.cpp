@@ -75,7 +75,7 @@ void check_names(const std::vector<StageConfig>& stages,
                  const std::vector<StageLineage>& lineages) {
   std::set<std::string> known;
   for (std::size_t i = 0; i < stages.size(); ++i) {
-    for (const std::string& name : lineages[i].sets) known.insert(name);
+    for (const auto& [name, splits] : lineages[i].rows) known.insert(name);
   }
   for (const StageConfig& stage : stages) {
     for (const auto* rule : {&stage.data.overlap_left_out, &stage.data.overlap_allowed}) {
@@ -99,7 +99,7 @@ void check_names(const std::vector<StageConfig>& stages,
 }  // namespace
 
 std::vector<std::string> StageLineage::allowed(const MixOptions& data) const {
-  std::vector<std::string> out;
+  std::vector<std::string> out = described;
   for (const Overlap& overlap : found) {
     // Where its texts are left out, that a set of this name was trained on is still to be told.
     const bool gone = data.overlap_of(overlap.dataset) == "leave out" && !overlap.rows.empty();
@@ -158,18 +158,32 @@ std::vector<Overlap> own_overlaps(const Mix& mix, Split split,
   return out;
 }
 
+std::vector<std::string> described_overlaps(const Mix& mix, Split split) {
+  std::vector<std::string> out;
+  for (int d = 0; d < mix.datasets(); ++d) {
+    const std::int64_t shared = mix.info(d).shared_texts[static_cast<int>(split)];
+    if (shared == 0) continue;
+    out.push_back(fmt::format("{} ({}): {} of its {} texts are in an earlier split, too",
+                              mix.info(d).name, name_of(split), shared, mix.store(d).rows(split)));
+  }
+  return out;
+}
+
 std::vector<StageLineage> find_lineages(const std::vector<StageConfig>& stages) {
   std::vector<StageLineage> out;
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const StageConfig& stage = stages[i];
     const Mix mix(stage.data, Rng(0));
-    StageLineage lineage{.trained_on = of_init(stages, i, out), .found = {}, .sets = {}};
-    for (int d = 0; d < mix.datasets(); ++d) lineage.sets.insert(mix.info(d).name);
+    StageLineage lineage{.trained_on = of_init(stages, i, out), .found = {}};
+    std::set<std::string> sets;
+    for (int d = 0; d < mix.datasets(); ++d) sets.insert(mix.info(d).name);
     for (const Split split : scored(stage.evaluate)) {
       for (const auto& found :
-           {overlaps(lineage.trained_on, mix, split), own_overlaps(mix, split, lineage.sets)}) {
+           {overlaps(lineage.trained_on, mix, split), own_overlaps(mix, split, sets)}) {
         lineage.found.insert(lineage.found.end(), found.begin(), found.end());
       }
+      const auto described = described_overlaps(mix, split);
+      lineage.described.insert(lineage.described.end(), described.begin(), described.end());
       for (int d = 0; d < mix.datasets(); ++d) {
         lineage.rows[mix.info(d).name][split] = mix.store(d).rows(split);
       }

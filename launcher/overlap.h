@@ -27,10 +27,11 @@ struct Overlap {
 struct StageLineage {
   Lineage trained_on;  // by the model after this stage: init's, then its own
   std::vector<Overlap> found;
-  std::set<std::string> sets;                                   // of the stage's mix
-  std::map<std::string, std::map<Split, std::int64_t>> rows{};  // of what is scored
+  std::map<std::string, std::map<Split, std::int64_t>> rows{};  // of what is scored, of every set
+  std::vector<std::string> described{};  // texts that a description lets stand in two splits
 
-  /// What tables say of scores that rest on texts (or sets) that were trained on.
+  /// What tables say of scores that rest on texts (or sets) that were trained on, or that stand in
+  /// two splits.
   std::vector<std::string> allowed(const MixOptions& data) const;
   /// The rows that evaluations leave out, by set and split.
   std::map<std::string, std::map<Split, std::set<std::int64_t>>> left_out(
@@ -44,6 +45,10 @@ std::vector<Overlap> overlaps(const Lineage& trained_on, const Mix& mix, Split s
 /// named in `trained` count as trained on.
 std::vector<Overlap> own_overlaps(const Mix& mix, Split split,
                                   const std::set<std::string>& trained);
+
+/// What `split` holds of earlier splits of its own sets, as their descriptions allow
+/// (docs/data.md, "Dirty rows"), a line for each set.
+std::vector<std::string> described_overlaps(const Mix& mix, Split split);
 
 /// Per stage. A stage's init is an earlier stage of `stages` or a checkpoint that exists.
 std::vector<StageLineage> find_lineages(const std::vector<StageConfig>& stages);

@@ -125,7 +125,9 @@ void print_stage(const StageConfig& config, const StageLineage& lineage, const P
                optimizer.rate(stage.method->phase(step), step, config.run.steps), step + 1);
   }
   fmt::print("\n  settings of the method\n{}", describe_fields(*stage.method, "method"));
-  fmt::print("  overlaps     {}\n", lineage.found.empty() ? "none" : "");
+  const bool none = lineage.found.empty() && lineage.described.empty();
+  fmt::print("  overlaps     {}\n", none ? "none" : "");
+  for (const std::string& line : lineage.described) fmt::print("    {}\n", line);
   for (const Overlap& overlap : lineage.found) {
     fmt::print("    {}  (overlap: {})\n", overlap.line, config.data.overlap_of(overlap.dataset));
   }

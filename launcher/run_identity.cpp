@@ -94,7 +94,7 @@ Origins Origins::of(const Assembly& stage) {
 void Origins::take(const Mix& mix) {
   for (int i = 0; i < mix.datasets(); ++i) {
     const DatasetInfo& info = mix.info(i);
-    data[info.name] = info.content_digest;
+    data[info.name] = mix.store(i).content_digest();
     files[info.name] = info.store_digest;
   }
 }
@@ -156,7 +156,9 @@ SettingChanges changes_since(const Table& before, const Table& now) {
   for (const std::string& path : paths) {
     const std::string mine = now.shown(path), theirs = filled.shown(path);
     if (mine == theirs || path == "steps" || is_place(path)) continue;
-    if (!is_free(path) && !theirs.empty()) out.began_with.push_back(path + "=" + theirs);
+    if (!is_free(path) && !theirs.empty()) {
+      out.began_with.push_back(fmt::format("{}={}", path, theirs));
+    }
     (is_free(path) ? out.others : out.training)
         .push_back(mine.empty()     ? fmt::format("no {}, was {} = {}", path, path, theirs)
                    : theirs.empty() ? fmt::format("{} = {}, was not set", path, mine)
@@ -192,16 +194,17 @@ Table recorded_config(const fs::path& folder, const Assembly& stage) {
   return before;
 }
 
+Json provenance_of(const Checkpoint& checkpoint) {
+  const Archive progress = checkpoint.read("progress");
+  if (!progress.contains("provenance")) return Json::object();
+  return parse_json(progress.text("provenance"), checkpoint.folder().string());
+}
+
 Json recorded_provenance(const fs::path& folder) {
-  // What the run goes on from is its newest checkpoint: a start that died before it saved anything
-  // has told of itself in provenance.json only.
   if (holds_checkpoint(folder / "checkpoints")) {
     try {
-      const Checkpoint newest = Checkpoint::open(resolve_checkpoint(folder / "checkpoints"));
-      const Archive progress = newest.read("progress");
-      if (progress.contains("provenance")) {
-        return parse_json(progress.text("provenance"), newest.folder().string());
-      }
+      const Json own = provenance_of(Checkpoint::open(resolve_checkpoint(folder / "checkpoints")));
+      if (!own.empty()) return own;
     } catch (const Error& error) {  // damaged: what takes the newest whole one sets it aside
       if (error.fault() != Fault::data) throw;
     }

@@ -51,7 +51,10 @@ SettingChanges changes_since(const Table& before, const Table& now);
 /// The configuration that `folder` records, as the method of `stage` reads it: keys that an older
 /// program did not have, or left open, are there.
 Table recorded_config(const std::filesystem::path& folder, const Assembly& stage);
-/// What the folder of a stage says of its last start; else what its newest checkpoint does.
+/// What a checkpoint says of where its run came from; empty where an older program wrote it.
+Json provenance_of(const Checkpoint& checkpoint);
+/// What a stage's folder goes on from says of itself: its newest checkpoint, before
+/// provenance.json, in which a start that died before it saved anything has told of itself.
 Json recorded_provenance(const std::filesystem::path& folder);
 
 /// Whether a stage's folder holds something trained: a checkpoint or a result.

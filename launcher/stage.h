@@ -10,6 +10,10 @@
 
 namespace metaloom {
 
+/// Where memory runs out in training or scoring.
+inline constexpr const char* kMemoryCure =
+    "Lower data.batch, data.pack or method.graph_memory; metaloom plan shows what a run needs.";
+
 /// Where this rank computes (collective). Throws Error{usage} where a GPU is asked for and there is
 /// none, or where two ranks would share one.
 at::Device device_of(const StageConfig& config, Communicator& comm);

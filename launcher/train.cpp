@@ -85,17 +85,15 @@ class Train final : public Verb {
            "  metaloom train runs/first/config.toml run=runs/again\n";
   }
 
-  std::string memory_cure() const override {
-    return "Lower data.batch, data.pack or method.graph_memory; metaloom plan shows what a run "
-           "needs.";
-  }
+  std::string memory_cure() const override { return kMemoryCure; }
 
   int run(const Arguments& arguments) const override {
-    auto [stages, notes] =
+    RunConfig config =
         load_run(only_target(arguments, "train", "a configuration file"), arguments.assignments);
+    std::vector<StageConfig>& stages = config.stages;
     Communicator& comm = enter_world(stages.front().comm);
     catch_stop_signals();
-    for (const std::string& note : notes) {
+    for (const std::string& note : config.notes) {
       if (comm.rank() == 0) spdlog::info("{}", note);
     }
     const auto lineages = find_lineages(stages);

@@ -14,6 +14,17 @@ namespace {
 
 constexpr std::int64_t kRowsAtOnce = 64;
 
+/// A set of few-shot classes, as the tools and a checkpoint's task tell of it.
+DatasetInfo classes_in(const Json& json) {
+  DatasetInfo out;
+  out.name = json.at("name");
+  out.family = "episodes";
+  out.labels = json.at("labels").get<std::vector<std::string>>();
+  out.label_words =
+      json.at("label_words").get<std::vector<std::vector<std::vector<std::int32_t>>>>();
+  return out;
+}
+
 }  // namespace
 
 UserTexts::UserTexts(const UserRows& rows, const std::string& tokenizer) {
@@ -21,12 +32,7 @@ UserTexts::UserTexts(const UserRows& rows, const std::string& tokenizer) {
   for (auto batch = stream.next(); !batch.empty(); batch = stream.next()) {
     std::move(batch.begin(), batch.end(), std::back_inserter(rows_));
   }
-  const Json ending = parse_json(stream.finish(), "tools.data stream");
-  info_.name = ending.at("name");
-  info_.family = "episodes";
-  info_.labels = ending.at("labels").get<std::vector<std::string>>();
-  info_.label_words =
-      ending.at("label_words").get<std::vector<std::vector<std::vector<std::int32_t>>>>();
+  info_ = classes_in(parse_json(stream.finish(), "tools.data stream"));
   for (const UserRow& row : rows_) {
     const auto found = std::find(info_.labels.begin(), info_.labels.end(), row.label);
     labels_.push_back(found - info_.labels.begin());
@@ -66,11 +72,8 @@ std::string UserTask::to_json() const {
 UserTask UserTask::parse(const std::string& text, const std::string& where) {
   const Json json = parse_json(text, where);
   UserTask out;
-  out.info.name = json.at("name");
+  out.info = classes_in(json);
   out.info.family = json.at("family");
-  out.info.labels = json.at("labels").get<std::vector<std::string>>();
-  out.info.label_words =
-      json.at("label_words").get<std::vector<std::vector<std::vector<std::int32_t>>>>();
   if (json.contains("columns")) {  // what wrote none knew one name for each
     const Json& columns = json.at("columns");
     out.columns = {columns.at("text"), columns.at("label"), columns.at("text_pair")};

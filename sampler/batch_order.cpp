@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "core/error.h"
 
@@ -33,18 +32,18 @@ std::int64_t BatchOrder::batches(Split split, Half half) const {
 }
 
 std::vector<std::int64_t> BatchOrder::order(const TaskId& id) const {
-  const std::vector<std::int64_t> drawn = store_.drawn_rows(id.split);
-  const std::int64_t all = std::ssize(drawn), count = rows_in(id.split, id.half);
+  std::vector<std::int64_t> rows = store_.drawn_rows(id.split);
+  const std::int64_t count = rows_in(id.split, id.half);
   const bool shuffled = id.split == Split::train || id.half != Half::all;
-  std::vector<std::int64_t> rows(all);
-  std::iota(rows.begin(), rows.end(), std::int64_t{0});
   if (shuffled) {
     const Rng key = rng_.at(id.half == Half::all ? "rows" : "halves");
-    rows = key.at({static_cast<std::int64_t>(id.split), id.pass}).permutation(all);
-    if (id.half == Half::second) rows.erase(rows.begin(), rows.end() - count);
-    rows.resize(count);
+    auto order =
+        key.at({static_cast<std::int64_t>(id.split), id.pass}).permutation(std::ssize(rows));
+    if (id.half == Half::second) order.erase(order.begin(), order.end() - count);
+    order.resize(count);
+    for (std::int64_t& place : order) place = rows[place];
+    rows = std::move(order);
   }
-  for (std::int64_t& row : rows) row = drawn[row];
   std::vector<std::int64_t> length(store_.rows(id.split));
   for (const std::int64_t row : rows) length[row] = length_(id.split, row);
   const std::int64_t window = shuffled ? kWindow * batch_ : std::max<std::int64_t>(count, 1);

@@ -54,8 +54,6 @@ struct DatasetInfo {
   std::string tokenizer_digest, store_digest;
   /// Rows of each split whose text is also in an earlier one, let in by `dirty_rows = "allow"`.
   std::array<std::int64_t, 3> shared_texts{};
-  /// Of what tasks are made of, wherever the rows came from: labels, their words, and all rows.
-  std::string content_digest;
 };
 
 /// A unit of meta-learning: an episode (support and query), or a batch of one dataset (query

@@ -80,10 +80,9 @@ TokenStore::TokenStore(const std::filesystem::path& file) : file_(file), mapping
     if (promised != rows(split))
       damaged(fmt::format("{} rows where the manifest says {}", rows(split), promised), split);
   }
-  info_.content_digest = digest_content();
 }
 
-std::string TokenStore::digest_content() const {
+std::string TokenStore::content_digest() const {
   Json content{info_.name, info_.family, info_.labels, info_.label_words, info_.tokenizer_digest};
   for (const Split split : kSplits) {
     const Columns& c = columns(split);

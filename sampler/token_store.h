@@ -23,6 +23,9 @@ class TokenStore {
 
   const DatasetInfo& info() const { return info_; }
   const std::filesystem::path& file() const { return file_; }
+  /// Of what tasks are made of, wherever the rows came from: labels, their words, and all rows.
+  /// Reads the whole store.
+  std::string content_digest() const;
   std::int64_t rows(Split split) const;
   /// From here on no task is drawn from these rows of a split.
   void leave_out(Split split, const std::set<std::int64_t>& rows);
@@ -47,7 +50,6 @@ class TokenStore {
   };
   const Columns& columns(Split split) const { return columns_[static_cast<int>(split)]; }
   void read_info(const Layout& layout);
-  std::string digest_content() const;
   void map_columns(const Layout& layout, Split split);
   void check_offsets(Split split) const;
   void check_numbers(Split split) const;

@@ -69,7 +69,7 @@ TEST(Content, IsTheSameWhereverTheRowsCameFrom) {
     const TemporaryFolder folder;
     Archive tree = sample("classification").archive();
     change(tree);
-    return TokenStore(write(tree, folder.path() / "made.h5", {75, 10, 21})).info().content_digest;
+    return TokenStore(write(tree, folder.path() / "made.h5", {75, 10, 21})).content_digest();
   };
   const auto meta = [](const std::string& from, const std::string& to) {
     return [=](Archive& tree) {

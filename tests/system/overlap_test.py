@@ -36,8 +36,8 @@ class Overlap(SystemTest):
         cls.place.metaloom("data", description, f"out={cls.stores}", f"tokenizer={cls.place.model}", f"root={sets}")
 
     def words(self, verb, run, *typed, sets="moods,subjects"):
-        return [verb, "tests/system/pair.toml", f"run={self.folder / run}", f"model.weights={self.place.model}",
-                f"data.root={self.stores}", f"stage.1_first.data.datasets={sets}", *typed]
+        return self.place.words(verb, "tests/system/pair.toml", run, f"stage.1_first.data.datasets={sets}", *typed,
+                                stores=self.stores)
 
     def test_texts_of_its_own_training_rows_are_found(self):
         for verb in ("plan", "train"):
@@ -90,6 +90,9 @@ class Overlap(SystemTest):
         allowed = self.place.metaloom(*self.words("train", "allowed", "data.allow_overlap=true", *ALL,
                                                   "stage.2_second.evaluate.split=test"))
         self.assertIn("overlap allowed: 1_first: moods (validation) was trained on in its own training rows", allowed)
+        # That a description lets texts stand in two splits (dirty_rows = "allow") was said by no table.
+        told = json.loads((self.folder / "allowed/1_first/provenance.json").read_text())["overlap"]
+        self.assertIn("moods (validation): 3 of its 15 texts are in an earlier split, too", told)
         for stage in ("1_first", "2_second"):
             self.assertEqual(self.place.file("left", stage, "theta"), self.place.file("allowed", stage, "theta"))
 
