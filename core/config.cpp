@@ -147,6 +147,14 @@ std::string Table::text(const std::string& path, const std::string& otherwise) c
   return std::get<std::string>(found->items[0]);
 }
 
+Table Table::only(const std::string& key) const {
+  Table out(*this);
+  for (const std::string& other : keys()) {
+    if (other != key) out.erase(other);
+  }
+  return out;
+}
+
 Table Table::overlaid_with(const Table& over) const {
   Table out(*this);
   const auto lay = [&](const auto& self, const toml::table& top, const std::string& at) -> void {

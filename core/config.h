@@ -17,6 +17,9 @@
 
 namespace metaloom {
 
+/// Where a setting that was typed comes from, in Table::origin and in messages.
+inline constexpr const char* kCommandLine = "command line";
+
 /// Inclusive bounds of a number.
 struct Range {
   double least = -std::numeric_limits<double>::infinity();
@@ -76,6 +79,8 @@ class Table {
   /// The text at `path`, or `otherwise` where there is none; throws where it is no text.
   std::string text(const std::string& path, const std::string& otherwise = "") const;
 
+  /// A table with this one of the direct keys alone, where it came from included.
+  Table only(const std::string& key) const;
   /// This table with `over`'s keys laid over it, table by table.
   Table overlaid_with(const Table& over) const;
   std::string to_toml() const;

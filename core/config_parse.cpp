@@ -8,8 +8,6 @@ namespace metaloom {
 
 namespace {
 
-constexpr const char* kCommandLine = "command line";
-
 std::vector<std::string> split(const std::string& path) {
   std::vector<std::string> parts;
   std::string part;

@@ -13,8 +13,6 @@
 namespace metaloom {
 namespace {
 
-constexpr const char* kCommandLine = "command line";
-
 const std::vector<std::string> kSections{"model",    "method",     "data", "optimizer",
                                          "evaluate", "checkpoint", "comm", "stage"};
 
@@ -43,11 +41,7 @@ void take_older_words(Table& table) {
     bool allow_overlap = false;
     void fields(Fields& f) { f.flag("allow_overlap", allow_overlap, ""); }
   } said;
-  Table alone = table.section("data");
-  for (const std::string& other : alone.keys()) {
-    if (other != "allow_overlap") alone.erase(other);
-  }
-  read_fields(alone, "data", said);
+  read_fields(table.section("data").only("allow_overlap"), "data", said);
   // What is typed wins over what a file says in other words.
   const bool typed = table.contains(key) && table.origin(key) == kCommandLine &&
                      table.origin(older) != kCommandLine;

@@ -14,8 +14,6 @@
 namespace metaloom {
 namespace {
 
-constexpr const char* kCommandLine = "command line";
-
 /// The keys of a method; none where there is no such method, which whoever reads its name says.
 std::vector<std::string> keys_of(const std::string& method) {
   const auto known = Registry<MethodOptions>::names();
@@ -133,12 +131,8 @@ void TypedSettings::give_method_keys(std::vector<Stage>& stages) {
       throw Error(Fault::usage, "no stage's method has a key \"" + key + '"', kCommandLine,
                   did_you_mean(key, {known.begin(), known.end()}));
     }
-    Table others = plain_.section("method");
-    for (const std::string& other : others.keys()) {
-      if (other != key) others.erase(other);
-    }
     Table one;
-    one.set("method", others);
+    one.set("method", plain_.section("method").only(key));
     note_where(path, stages, without);
     for (Stage& stage : stages) {
       if (!without.contains(stage.name)) stage.result = stage.result.overlaid_with(one);
