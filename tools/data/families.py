@@ -27,6 +27,22 @@ class Unusable(Failure):
         self.kind, self.hidden = kind, hidden
 
 
+def no_token(text, where):
+    """What is wrong with a text that a tokenizer sees nothing of."""
+    return Unusable(f"a text of zero tokens: {text[:40]!r}", where, "Leave the row out, or give it a text", kind=NO_TEXT)
+
+
+def unspoken(names, given, cure):
+    """A note on classes that are called by numbers: a verbaliser reads their names, and these say nothing.
+
+    `given`: the words that classes were given. `cure(name)` says how one is given some.
+    """
+    numbers = [name for name in names if re.fullmatch(r"-?[0-9.]+", name) and name not in given]
+    if numbers:
+        yield (f"labels that are only numbers tell a model nothing: {known_list(numbers, 3)} "
+               f"(to name them: {cure(numbers[0])})")
+
+
 def label_name(value, table, number, names=None):
     """A label as text. Numbers and truth values are allowed, class numbers become the names behind them."""
     if isinstance(value, float) and value.is_integer():

@@ -4,7 +4,6 @@ A record becomes parts: bytes as they are, and places for the label and for its 
 of the two has its value replaced, where it stands; others are added at the end of the record.
 """
 
-import csv
 import json.decoder
 import sys
 
@@ -80,7 +79,7 @@ class SeparatedLayout(Layout):
     def __init__(self, table):
         super().__init__(table)
         self.header = table.header
-        self.quoted = self.header.options()["quoting"] != csv.QUOTE_NONE
+        self.quoted = self.header.quoted()
         self.width = len(self.header.names)
         self.places = {place: ADDED[name] for place, name in enumerate(self.header.names) if name in ADDED}
         self.more = [name for name in ADDED if name not in self.header.names]

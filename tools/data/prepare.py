@@ -8,19 +8,18 @@ import json
 import multiprocessing
 import os
 import pathlib
-import re
 import sys
 import time
 
 from tools import archive
 from tools.data.description import SPLITS
 from tools.data.dirty_rows import DirtyRows
-from tools.data.families import NO_TEXT, READERS, Labels, Unusable
+from tools.data.families import READERS, Labels, Unusable, no_token, unspoken
 from tools.data.rows import column
 from tools.data.source import Source, label_names
 from tools.data.store import read_current, write_store
-from tools.data.tokens import SplitBuffer, WordPieces
-from tools.failure import USAGE, Failure, did_you_mean, known_list
+from tools.data.tokens import SplitBuffer, WordPieces, in_table
+from tools.failure import USAGE, Failure, did_you_mean
 
 PREPARER = 1  # goes up whenever equal rows would give another store
 PROGRESS_SECONDS = 2.0
@@ -56,8 +55,7 @@ def tokenise(source, labels, pieces, dirty, tell):
         try:
             segments, label = read(spec, table, number, row, split)
             for empty in filter(pieces.sees_nothing, segments):
-                raise Unusable(f"a text of zero tokens: {empty[:40]!r}", table.where(number),
-                               "Leave the row out, or give it a text", kind=NO_TEXT)
+                raise no_token(empty, table.where(number))
             if source.class_splits is not None:
                 source.class_splits.split(label, table, number)
                 seen.add(label)
@@ -104,7 +102,7 @@ def prepare_dataset(spec, root, out, tokenizer_place, description_path):
     dirty.write(left_out)
     manifest = write_store(path, meta, {split: buffer.arrays() for split, buffer in buffers.items()})
     line = told(meta, manifest, buffers, time.monotonic() - begun)
-    notes = [*dirty.notes(left_out), *source.notes, *unspoken_labels(spec, labels)]
+    notes = [*dirty.notes(left_out), *source.notes, *unspoken(labels.names, spec.label_words, in_table)]
     return index_entry(meta, manifest), "; ".join([line, *notes])
 
 
@@ -114,14 +112,6 @@ def told(meta, manifest, buffers, seconds):
     tokens = sum(len(buffer.tokens) for buffer in buffers.values())
     return (f"{meta['name']}: {meta['family']}, {kinds}, {rows} rows, {tokens} tokens, {sum(meta['truncated'].values())} "
             f"texts cut, {manifest['bytes'] / 1e6:.2f} MB, {seconds:.1f} s")
-
-
-def unspoken_labels(spec, labels):
-    """A note on classes that are called by numbers: a verbaliser reads their names, and these say nothing."""
-    numbers = [name for name in labels.names if re.fullmatch(r"-?[0-9.]+", name) and name not in spec.label_words]
-    if numbers:
-        yield (f"labels that are only numbers tell a model nothing: {known_list(numbers, 3)} "
-               f'(to name them: label_words = {{ "{numbers[0]}" = "..." }})')
 
 
 def index_entry(meta, manifest):

@@ -118,18 +118,31 @@ def kind_of(path):
     return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix
 
 
-def column(row, name, table, number):
-    """row[name]; a dot reaches into a nested column."""
+ABSENT = object()
+
+
+def value_at(row, name):
+    """row[name]; a dot reaches into a nested column. ABSENT where there is none, TWICE where there are two."""
     if name in row:
-        return once(row[name], name, table, number)
+        return row[name]
     value = row
     for part in name.split("."):
+        if value is TWICE:
+            break
         if not isinstance(value, dict) or part not in value:
-            raise Failure(f"no column '{name}'", table.where(number),
-                          f"{did_you_mean(name, sorted(row))}. Name the column in the description" if row
-                          else "Name the column in the description")
-        value = once(value[part], name, table, number)
+            return ABSENT
+        value = value[part]
     return value
+
+
+def column(row, name, table, number):
+    """The value there, which must stand there once."""
+    value = value_at(row, name)
+    if value is ABSENT:
+        raise Failure(f"no column '{name}'", table.where(number),
+                      f"{did_you_mean(name, sorted(row))}. Name the column in the description" if row
+                      else "Name the column in the description")
+    return once(value, name, table, number)
 
 
 def once(value, name, table, number):

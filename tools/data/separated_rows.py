@@ -30,6 +30,10 @@ class Header:
     def options(self):
         return options(self.kind, self.separator)
 
+    def quoted(self):
+        """Whether a field may stand in quotes."""
+        return self.options()["quoting"] != csv.QUOTE_NONE
+
     def row(self, fields):
         row = dict(zip(self.names, fields))
         if len(row) != len(self.names):

@@ -86,9 +86,15 @@ class Source:
     def rows(self):
         """(split, table, number, row) of every row: train before validation before test."""
         if self.everything is not None:
-            for split in SPLITS:
-                yield from ((split, self.everything, number, row) for number, row in self.everything
-                            if self.split_of(number, row) == split)
+            later = {split: [] for split in SPLITS[1:]}  # held back, so that the file is read once
+            for number, row in self.everything:
+                split = self.split_of(number, row)
+                if split == "train":
+                    yield split, self.everything, number, row
+                else:
+                    later[split].append((number, row))
+            for split, rows in later.items():
+                yield from ((split, self.everything, number, row) for number, row in rows)
         for split, table in self.tables.items():
             yield from ((split, table, number, row) for number, row in table)
 

@@ -9,7 +9,6 @@ Frames: one letter, the length as uint64, then so many bytes; numbers are little
   E  the end, as JSON; without it, there was an error, which stands on stderr
 """
 
-import csv
 import io
 import json
 import os
@@ -19,16 +18,14 @@ import struct
 import sys
 from array import array
 
-from tools.data.families import Unusable, is_missing, label_name, plain_text, whole
-from tools.data.json_rows import TWICE
+from tools.data.families import is_missing, label_name, no_token, plain_text, unspoken, whole
 from tools.data.layout import layout_of
-from tools.data.rows import FileTable
+from tools.data.rows import ABSENT, FileTable, once, value_at
 from tools.data.tokens import text_digest
-from tools.failure import USAGE, Failure, did_you_mean, known_list
+from tools.failure import USAGE, Failure, did_you_mean
 
 BATCH_ROWS = 64
 NO_LABEL, GIVEN_LABEL, ODD_LABEL = range(3)
-ABSENT = object()
 
 
 class Frames:
@@ -76,18 +73,6 @@ class Arriving(io.RawIOBase):
         return len(content)
 
 
-def value_at(row, name):
-    """row[name], or of a nested column; ABSENT where there is none."""
-    if name in row:
-        return row[name]
-    value = row
-    for part in name.split("."):
-        if not isinstance(value, dict) or part not in value:
-            return ABSENT
-        value = value[part]
-    return value
-
-
 class Rows:
     """Reads, tokenises and hands on."""
 
@@ -119,7 +104,7 @@ class Rows:
 
     def begin(self):
         header = self.table.header
-        separator, quoted = (header.separator, header.options()["quoting"] != csv.QUOTE_NONE) if header else ("\0", False)
+        separator, quoted = (header.separator, header.quoted()) if header else ("\0", False)
         self.frames.put(b"H", separator.encode(), bytes([quoted]), self.layout.heading() if self.layout else b"")
 
     def end(self, ending):
@@ -148,9 +133,7 @@ class Rows:
                               f'Give every row a "{self.columns["label"]}", or say which column holds it: label=COLUMN')
             return NO_LABEL, ""
         try:
-            if value is TWICE:
-                raise Failure(f"two columns are called '{self.columns['label']}'", self.table.where(record.number),
-                              "Rename or remove one of them")
+            value = once(value, self.columns["label"], self.table, record.number)
             return GIVEN_LABEL, whole(label_name(value, self.table, record.number), self.table, record.number)
         except Failure:
             if self.labelled:
@@ -165,9 +148,7 @@ class Rows:
             for record, texts, kind, label in batch:
                 segments = [next(encoded)[:self.max_tokens] for _ in texts]
                 if not all(segments):
-                    empty = texts[segments.index([])]
-                    raise Unusable(f"a text of zero tokens: {empty[:40]!r}", self.table.where(record.number),
-                                   "Leave the row out, or give it a text")
+                    raise no_token(texts[segments.index([])], self.table.where(record.number))
                 digest = text_digest(texts[0])
                 if self.labelled:
                     self.note(label, texts, record.number)
@@ -204,10 +185,8 @@ def stream(data, kind, pieces, columns, max_tokens, labelled, typed, frames):
         return
     names = list(rows.names)
     rows.warn_of_contradictions()
-    numbers = [name for name in names if re.fullmatch(r"-?[0-9.]+", name) and name not in given]
-    if numbers:
-        print(f"metaloom: warning: labels that are only numbers tell a model nothing: {known_list(numbers, 3)} (to name them: "
-              f"{quoted(numbers[0])})", file=sys.stderr)
+    for note in unspoken(names, given, quoted):
+        print(f"metaloom: warning: {note}", file=sys.stderr)
     words = pieces.label_words(names, given, table.name(), lambda name: f"{quoted(name)} on the command line")
     rows.end({"name": "stdin" if table.piped else re.sub(r"(?i)(\.[a-z]+)?(\.gz)?$", "", table.path.name) or "data",
               "labels": names, "label_words": words})

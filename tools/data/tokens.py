@@ -11,6 +11,7 @@ import xxhash
 
 from tools import archive
 from tools.data.class_pieces import check_told_apart
+from tools.data.families import no_token
 from tools.failure import Failure
 from tools.text_files import read_text
 from tools.tokenizer_files import tokenizer_text
@@ -33,8 +34,12 @@ def split_words(text):
     return [word for word in words if word not in DROPPED_WORDS] or words
 
 
+def in_table(name):
+    return f"label_words = {{ {json.dumps(name, ensure_ascii=False)} = \"...\" }}"
+
+
 def in_description(name):
-    return f"label_words = {{ {json.dumps(name, ensure_ascii=False)} = \"...\" }} in the description"
+    return f"{in_table(name)} in the description"
 
 
 class WordPieces:
@@ -124,8 +129,7 @@ class SplitBuffer:
             for text in segments:
                 ids = next(encoded)
                 if not ids:
-                    raise Failure(f"a text of zero tokens: {text[:40]!r}", where(),
-                                  "Leave the row out, or give it a text")
+                    raise no_token(text, where())
                 self.truncated += len(ids) > self.max_tokens
                 self.tokens.extend(ids[:self.max_tokens])
                 self.segment_ends.append(len(self.tokens))
