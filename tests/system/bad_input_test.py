@@ -35,12 +35,9 @@ class BadInput(SystemTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.folder = cls.place.folder
-        (cls.folder / "empty.toml").write_text("")
 
     def train(self, *words, model=None, stores=None):
-        return ["train", self.folder / "empty.toml", f"run={self.folder / 'bad'}",
-                f"model.weights={model or self.place.model}", f"data.root={stores or self.place.stores}",
-                *only_stage(*words)]
+        return self.place.words("train", self.place.empty, "bad", *only_stage(*words), model=model, stores=stores)
 
     def check(self, code, pieces, *words, **variables):
         """The program fails with `code`, and its one error line holds all `pieces`."""

@@ -13,8 +13,7 @@ class EvaluateStart(SystemTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.place.metaloom("train", "tests/system/pair.toml", f"run={cls.place.folder / 'first'}",
-                           f"model.weights={cls.place.model}", f"data.root={cls.place.stores}", "optimizer.rate=0.1")
+        cls.place.metaloom(*cls.place.pair("first", "optimizer.rate=0.1"))
 
     def scored(self, stage, *words, run="first"):
         printed = self.place.output("evaluate", self.place.folder / run / stage, "start=true", "comm.threads=1", *words)

@@ -15,12 +15,8 @@ class Links(SystemTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.folder = cls.place.folder
-        cls.place.metaloom(*cls.words(cls.folder / "first"))
-
-    @classmethod
-    def words(cls, run, *typed):
-        return ["train", "tests/system/pair.toml", f"run={run}", f"model.weights={cls.place.model}",
-                f"data.root={cls.place.stores}", *typed]
+        cls.words = cls.place.pair
+        cls.place.metaloom(*cls.words("first"))
 
     def linked(self, name, *below):
         """A copy of the run of which these folders lie elsewhere, with links in their places."""

@@ -19,13 +19,11 @@ class OutputLimits(SystemTest):
         if not os.path.exists("/dev/full") or os.path.isfile("/dev/full"):
             raise unittest.SkipTest("there is no /dev/full here")
         cls.folder = cls.place.folder
-        (cls.folder / "empty.toml").write_text("")
         cls.place.metaloom(*cls.muppet("good"))
 
     @classmethod
     def training(cls, run, *words):
-        return ["train", cls.folder / "empty.toml", f"run={cls.folder / run}", f"model.weights={cls.place.model}",
-                f"data.root={cls.place.stores}", *ONE_STAGE, *words]
+        return cls.place.words("train", cls.place.empty, run, *ONE_STAGE, *words)
 
     @classmethod
     def muppet(cls, run):

@@ -22,13 +22,11 @@ class Place(SystemTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.folder = cls.place.folder
-        (cls.folder / "empty.toml").write_text("")
         cls.place.metaloom(*cls.training("good", "steps=1", "comm.threads=1"))
 
     @classmethod
     def training(cls, run, *words):
-        return ["train", cls.folder / "empty.toml", f"run={cls.folder / run}", f"model.weights={cls.place.model}",
-                f"data.root={cls.place.stores}", *ONE_STAGE, *words]
+        return cls.place.words("train", cls.place.empty, run, *ONE_STAGE, *words)
 
     def error_of(self, output):
         lines = [line for line in output.splitlines() if "error:" in line]

@@ -33,6 +33,8 @@ class Workplace:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="metaloom-system-"))
         self.model = self.folder / "tiny.h5"
         self.stores = self.folder / "stores"
+        self.empty = self.folder / "empty.toml"  # a configuration of which all is typed
+        self.empty.write_text("")
         subprocess.run([sys.executable, "tests/system/make_tiny_model.py", str(self.model)], cwd=ROOT, check=True,
                        env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
         self.metaloom("data", "tests/data/tiny.toml", f"out={self.stores}", f"tokenizer={self.model}")
@@ -53,11 +55,9 @@ class Workplace:
         """The folder of a metaprompting stage of one update, for adapt to start from."""
         stage = self.folder / "few-shot"
         if not stage.exists():
-            (self.folder / "few-shot.toml").write_text("")
-            self.metaloom("train", self.folder / "few-shot.toml", f"run={stage}", f"model.weights={self.model}",
-                          f"data.root={self.stores}", 'data.datasets=["intents"]', "data.ways=3", "data.max_length=32",
-                          "method.name=metaprompting", "method.rule=fomaml", "steps=1", "evaluate.before=false",
-                          "evaluate.episodes=1", "comm.threads=1")
+            self.metaloom(*self.words("train", self.empty, stage, 'data.datasets=["intents"]', "data.ways=3",
+                                      "data.max_length=32", "method.name=metaprompting", "method.rule=fomaml", "steps=1",
+                                      "evaluate.before=false", "evaluate.episodes=1", "comm.threads=1"))
         return stage
 
     def run(self, *words, given=b"", **variables):
@@ -71,10 +71,18 @@ class Workplace:
         return subprocess.run([str(PROGRAM), *map(str, words)], cwd=ROOT, env=ENVIRONMENT, text=True, timeout=300,
                               check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
 
+    def words(self, verb, config, run, *typed, model=None, stores=None):
+        """The words of a verb for a configuration, its run folder (below the place's own) and what is typed."""
+        return [verb, config, f"run={os.path.join(self.folder, run)}", f"model.weights={model or self.model}",
+                f"data.root={stores or self.stores}", *typed]
+
     def chain(self, run, *more):
         """The words that train the chain into `run`."""
-        return ["train", "tests/system/chain.toml", f"run={self.folder / run}", f"model.weights={self.model}",
-                f"data.root={self.stores}", *more]
+        return self.words("train", "tests/system/chain.toml", run, *more)
+
+    def pair(self, run, *more, **other):
+        """The words that train two short stages into `run`."""
+        return self.words("train", "tests/system/pair.toml", run, *more, **other)
 
     def start(self, ranks, words):
         """Starts the program on `ranks` ranks, in a process group of its own."""

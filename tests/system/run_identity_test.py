@@ -20,13 +20,9 @@ class RunIdentity(SystemTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.folder = cls.place.folder
-        cls.place.metaloom(*cls.words(cls.folder / "first"))
+        cls.words = cls.place.pair
+        cls.place.metaloom(*cls.words("first"))
         cls.copies = 0
-
-    @classmethod
-    def words(cls, run, *typed, model=None, stores=None):
-        return ["train", "tests/system/pair.toml", f"run={run}", f"model.weights={model or cls.place.model}",
-                f"data.root={stores or cls.place.stores}", *typed]
 
     def copy(self, unfinished=STAGES, links=True):
         """A copy of the trained run in which these stages are not finished: they go on after their last update."""

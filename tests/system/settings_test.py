@@ -50,8 +50,7 @@ class Settings(SystemTest):
 
     @classmethod
     def words(cls, verb, *typed, config=PAIR):
-        return [verb, config, f"run={cls.run_folder}", f"model.weights={cls.place.model}",
-                f"data.root={cls.place.stores}", *typed]
+        return cls.place.words(verb, config, cls.run_folder, *typed)
 
     def test_what_is_typed_holds_in_all_stages(self):
         for typed, pieces in HOLDS:
