@@ -188,7 +188,7 @@ at::Tensor ClozePack::losses_T(const at::Tensor& logits_RN, const at::Tensor& la
 at::Tensor ClozePack::support_losses_T(const Params& phi_T, Attention attention,
                                        std::size_t part) const {
   const Side& side = support_[part];
-  const at::Tensor mean_T = losses_T(logits_RN(phi_T, side.batch, attention), side.label_R);
+  at::Tensor mean_T = losses_T(logits_RN(phi_T, side.batch, attention), side.label_R);
   if (support_.size() == 1) return mean_T;
   std::int64_t rows = 0;
   for (const Side& one : support_) rows += one.batch.rows();
