@@ -128,12 +128,12 @@ class AdaptRows(SystemTest):
         manifest = json.loads(manifest_path(stores / "intents.h5").read_text())
         manifest |= {"bytes": os.path.getsize(stores / "intents.h5"), "xxh3_64": file_digest(stores / "intents.h5")}
         manifest_path(stores / "intents.h5").write_text(json.dumps(manifest))
-        for verb, target in (("plan", self.folder / "few-shot.toml"), ("train", self.folder / "few-shot.toml"),
-                             ("evaluate", self.stage)):
-            with self.subTest(verb):
-                words = [f"run={self.folder / 'twins'}", f"model.weights={self.place.model}", 'data.datasets=["intents"]',
-                         "data.ways=3", "method.name=metaprompting", "steps=1"] if verb != "evaluate" else []
-                said = self.place.metaloom(verb, target, f"data.root={stores}", *words, code=DATA)
+        typed = ('data.datasets=["intents"]', "data.ways=3", "method.name=metaprompting", "steps=1")
+        for words in (self.place.words("plan", self.place.empty, "twins", *typed, stores=stores),
+                      self.place.words("train", self.place.empty, "twins", *typed, stores=stores),
+                      ["evaluate", self.stage, f"data.root={stores}"]):
+            with self.subTest(words[0]):
+                said = self.place.metaloom(*words, code=DATA)
                 self.assertIn('"order pizza" and "book flight" have the same words', said)
                 self.assertIn("label_words", said)
 
