@@ -203,7 +203,7 @@ Json provenance_of(const Checkpoint& checkpoint) {
 Json recorded_provenance(const fs::path& folder) {
   if (holds_checkpoint(folder / "checkpoints")) {
     try {
-      const Json own = provenance_of(Checkpoint::open(resolve_checkpoint(folder / "checkpoints")));
+      Json own = provenance_of(Checkpoint::open(resolve_checkpoint(folder / "checkpoints")));
       if (!own.empty()) return own;
     } catch (const Error& error) {  // damaged: what takes the newest whole one sets it aside
       if (error.fault() != Fault::data) throw;
