@@ -20,9 +20,9 @@
 #include "core/memory.h"
 #include "core/registry.h"
 #include "methods/method.h"
-#include "methods/spt_net.h"
-#include "worker/gradient_reduction.h"
-#include "worker/optimizer.h"
+#include "methods/spt/net.h"
+#include "worker/optimizer/optimizer.h"
+#include "worker/reduction/gradient_reduction.h"
 
 namespace metaloom::bench {
 namespace {

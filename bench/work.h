@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "core/config.h"
-#include "core/files.h"
+#include "core/config/table.h"
+#include "core/files/files.h"
 #include "core/json.h"
+#include "sampler/families/task_family.h"
 #include "sampler/task.h"
-#include "sampler/task_family.h"
 
 namespace metaloom::bench {
 

@@ -11,7 +11,7 @@
 
 #include "core/digest.h"
 #include "core/error.h"
-#include "core/files.h"
+#include "core/files/files.h"
 #include "core/spelling.h"
 
 namespace metaloom {

@@ -14,8 +14,8 @@
 
 #include "checkpoints/manifest.h"
 #include "checkpoints/shared_files.h"
-#include "core/archive.h"
-#include "core/config.h"
+#include "core/archive/archive.h"
+#include "core/config/fields.h"
 
 namespace metaloom {
 

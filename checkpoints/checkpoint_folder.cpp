@@ -10,8 +10,8 @@
 #include "checkpoints/checkpoint.h"
 #include "core/digest.h"
 #include "core/error.h"
-#include "core/files.h"
-#include "core/log.h"
+#include "core/files/files.h"
+#include "core/log/log.h"
 
 namespace metaloom {
 

@@ -5,8 +5,8 @@
 #include "checkpoints/checkpoint.h"
 #include "core/digest.h"
 #include "core/error.h"
-#include "core/files.h"
-#include "core/log.h"
+#include "core/files/files.h"
+#include "core/log/log.h"
 
 namespace metaloom {
 namespace {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "checkpoints/manifest.h"
-#include "core/archive.h"
+#include "core/archive/archive.h"
 
 namespace metaloom {
 

@@ -1,10 +1,10 @@
 # metaloom_object_library(folder LINK ours-or-targets... PRIVATE targets...)
-# The object library metaloom_<folder> of all .cpp files in <folder>/, or an interface library while there are none.
+# The object library metaloom_<folder> of all .cpp files in <folder>/ and its rooms, or an interface library while there are none.
 # launcher/main.cpp belongs to the program alone. What is PRIVATE (a C library behind one file) is linked with the
 # library, but its headers are seen by this folder only.
 function(metaloom_object_library folder)
   cmake_parse_arguments(arg "" "" "LINK;PRIVATE" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cpp)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cpp)
   list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/launcher/main.cpp)
   if(NOT METALOOM_CUDA)
     list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/comm/nccl.cpp)

@@ -10,7 +10,7 @@ add_library(spdlog::metaloom ALIAS spdlog_fmt)
 
 pkg_search_module(hdf5 REQUIRED IMPORTED_TARGET hdf5-serial hdf5)
 add_library(HDF5::metaloom ALIAS PkgConfig::hdf5)
-# Headers only: a compiled toml++ writes 0.9 as 0.90000000000000002 (core/config_content.h).
+# Headers only: a compiled toml++ writes 0.9 as 0.90000000000000002 (core/config/content.h).
 find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)
 add_library(tomlplusplus INTERFACE)
 target_include_directories(tomlplusplus SYSTEM INTERFACE ${TOMLPLUSPLUS_INCLUDE})

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/config.h"
+#include "core/config/fields.h"
 
 namespace metaloom {
 

@@ -12,7 +12,7 @@
 #include "comm/local_world.h"
 #include "comm/roll_call.h"
 #include "core/error.h"
-#include "core/log.h"
+#include "core/log/log.h"
 #include "core/registry.h"
 
 namespace metaloom {

@@ -19,7 +19,7 @@
 #include "comm/roll_call.h"
 #include "comm/world.h"
 #include "core/error.h"
-#include "core/log.h"
+#include "core/log/log.h"
 #include "core/registry.h"
 
 namespace metaloom {

@@ -14,7 +14,7 @@
 #include <thread>
 
 #include "core/error.h"
-#include "core/log.h"
+#include "core/log/log.h"
 
 namespace metaloom {
 

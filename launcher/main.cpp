@@ -17,8 +17,8 @@
 #include "core/memory.h"
 #include "core/registry.h"
 #include "core/version.h"
-#include "launcher/verb.h"
-#include "launcher/world.h"
+#include "launcher/process/world.h"
+#include "launcher/verbs/verb.h"
 
 namespace metaloom {
 namespace {

@@ -43,7 +43,7 @@ std::map<std::string, std::vector<double>> Method::watch(const Params&) const {
 }
 
 Params overlaid(const Params& frozen, const Params& theta) {
-  constexpr std::string_view kPrefix = "model.";
+  constexpr std::string_view kPrefix = kModelPrefix;
   Params trained;
   for (const auto& [name, value] : theta) {
     if (name.starts_with(kPrefix)) trained.set(name.substr(kPrefix.size()), value);

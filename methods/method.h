@@ -12,14 +12,17 @@
 #include <string>
 #include <vector>
 
-#include "core/config.h"
+#include "core/config/fields.h"
 #include "core/cost.h"
 #include "core/params.h"
 #include "core/rng.h"
 #include "models/pretrained.h"
-#include "sampler/task_family.h"
+#include "sampler/families/task_family.h"
 
 namespace metaloom {
+
+/// The prefix of trained weights of the backbone in theta.
+inline constexpr const char* kModelPrefix = "model.";
 
 /// Parameters that are trained together, with what the optimizer needs to know of them.
 struct ParameterGroup {

@@ -16,7 +16,7 @@
 #include "core/cost.h"
 #include "core/params.h"
 #include "core/rng.h"
-#include "models/weights.h"
+#include "models/weights/weights.h"
 
 namespace metaloom {
 

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "core/json.h"
-#include "core/log.h"
+#include "core/log/log.h"
 
 namespace metaloom {
 namespace {

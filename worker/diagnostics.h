@@ -7,12 +7,12 @@
 
 #include "comm/communicator.h"
 #include "methods/method.h"
-#include "sampler/mix.h"
-#include "worker/evaluation.h"
+#include "sampler/mix/mix.h"
+#include "worker/evaluation/evaluation.h"
 #include "worker/fence.h"
-#include "worker/metrics_file.h"
-#include "worker/progress.h"
-#include "worker/update_outcome.h"
+#include "worker/reduction/update_outcome.h"
+#include "worker/report/metrics_file.h"
+#include "worker/report/progress.h"
 
 namespace metaloom {
 

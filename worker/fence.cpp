@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "core/log.h"
+#include "core/log/log.h"
 
 namespace metaloom {
 

@@ -4,9 +4,9 @@
 
 #include <cmath>
 
-#include "worker/gradient_reduction.h"
 #include "worker/pack_costs.h"
-#include "worker/update_outcome.h"
+#include "worker/reduction/gradient_reduction.h"
+#include "worker/reduction/update_outcome.h"
 
 namespace metaloom {
 namespace {

@@ -6,11 +6,11 @@
 
 #include "comm/communicator.h"
 #include "methods/method.h"
-#include "sampler/mix.h"
+#include "sampler/mix/mix.h"
 #include "worker/diagnostics.h"
 #include "worker/fence.h"
-#include "worker/flat_params.h"
-#include "worker/optimizer.h"
+#include "worker/optimizer/flat_params.h"
+#include "worker/optimizer/optimizer.h"
 
 namespace metaloom {
 

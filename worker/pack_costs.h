@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "methods/method.h"
-#include "sampler/mix.h"
+#include "sampler/mix/mix.h"
 
 namespace metaloom {
 

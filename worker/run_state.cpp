@@ -12,8 +12,6 @@
 namespace metaloom {
 namespace {
 
-constexpr std::string_view kModelPrefix = "model.";
-
 void check_same_names(const Params& saved, const Params& mine, const std::string& where) {
   for (const std::string& name : mine.names()) {
     if (saved.contains(name)) continue;
@@ -130,7 +128,8 @@ Pretrained model_of(const Checkpoint& checkpoint) {
   Pretrained model =
       Pretrained::from_archive(checkpoint.read("model"), checkpoint.folder().string());
   for (const auto& [name, value] : checkpoint.read("theta").params("")) {
-    if (name.starts_with(kModelPrefix)) model.weights.set(name.substr(kModelPrefix.size()), value);
+    if (name.starts_with(kModelPrefix))
+      model.weights.set(name.substr(std::string_view(kModelPrefix).size()), value);
   }
   return model;
 }

@@ -8,8 +8,8 @@
 
 #include "checkpoints/checkpoint.h"
 #include "methods/method.h"
-#include "worker/flat_params.h"
-#include "worker/optimizer.h"
+#include "worker/optimizer/flat_params.h"
+#include "worker/optimizer/optimizer.h"
 
 namespace metaloom {
 

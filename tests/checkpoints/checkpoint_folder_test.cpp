@@ -5,8 +5,8 @@
 
 #include <fstream>
 
-#include "core/files.h"
-#include "core/log.h"
+#include "core/files/files.h"
+#include "core/log/log.h"
 #include "tests/checkpoints/sample_run.h"
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"

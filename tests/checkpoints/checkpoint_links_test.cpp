@@ -2,7 +2,7 @@
 // removed a link to another disk instead of what it points at.
 #include <gtest/gtest.h>
 
-#include "core/files.h"
+#include "core/files/files.h"
 #include "tests/checkpoints/sample_run.h"
 #include "tests/core/scratch.h"
 

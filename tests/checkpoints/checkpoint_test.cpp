@@ -4,7 +4,7 @@
 
 #include <fstream>
 
-#include "core/files.h"
+#include "core/files/files.h"
 #include "tests/checkpoints/sample_run.h"
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"

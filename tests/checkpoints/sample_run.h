@@ -11,7 +11,7 @@
 #include <string>
 
 #include "checkpoints/checkpoint.h"
-#include "core/files.h"
+#include "core/files/files.h"
 #include "core/rng.h"
 
 namespace metaloom {

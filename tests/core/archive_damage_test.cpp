@@ -3,8 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "core/archive.h"
-#include "core/files.h"
+#include "core/archive/archive.h"
+#include "core/files/files.h"
 #include "core/rng.h"
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"

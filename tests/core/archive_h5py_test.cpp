@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "core/archive.h"
-#include "core/files.h"
+#include "core/archive/archive.h"
+#include "core/files/files.h"
 #include "core/rng.h"
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"

@@ -1,4 +1,4 @@
-#include "core/archive.h"
+#include "core/archive/archive.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <fstream>
 #include <thread>
 
-#include "core/files.h"
+#include "core/files/files.h"
 #include "core/rng.h"
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"

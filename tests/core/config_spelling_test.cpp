@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "core/config.h"
+#include "core/config/fields.h"
 #include "core/error.h"
 
 namespace metaloom {

@@ -1,8 +1,8 @@
-#include "core/config.h"
+#include "core/config/fields.h"
 
 #include <gtest/gtest.h>
 
-#include "core/files.h"
+#include "core/files/files.h"
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"
 

@@ -8,9 +8,9 @@
 #include <csignal>
 #include <vector>
 
-#include "core/config.h"
-#include "core/files.h"
-#include "core/line_file.h"
+#include "core/config/table.h"
+#include "core/files/files.h"
+#include "core/log/line_file.h"
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"
 

@@ -1,4 +1,4 @@
-#include "core/log.h"
+#include "core/log/log.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <fstream>
 
-#include "core/files.h"
+#include "core/files/files.h"
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"
 

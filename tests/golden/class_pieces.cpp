@@ -1,12 +1,12 @@
 // golden_class_pieces CASES.json OUT.json: what the program's rule makes of label words, for
 // tests/golden/class_pieces_test.py to compare with plain Python. CASES: a list of label_words;
 // OUT: for each the pieces of every class, or the error as a text.
-#include "methods/class_pieces.h"
+#include "methods/cloze/class_pieces.h"
 
 #include <cstdio>
 
 #include "core/error.h"
-#include "core/files.h"
+#include "core/files/files.h"
 #include "core/json.h"
 
 namespace metaloom {

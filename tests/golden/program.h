@@ -9,8 +9,8 @@
 #include <memory>
 #include <string>
 
-#include "core/archive.h"
-#include "core/files.h"
+#include "core/archive/archive.h"
+#include "core/files/files.h"
 #include "core/json.h"
 #include "core/registry.h"
 #include "methods/method.h"

@@ -5,7 +5,7 @@
 // parameter of the search. OUT holds gradient/NAME, loss [1], and mask [N + 1]: the gates kept.
 #include <numeric>
 
-#include "methods/spt_net.h"
+#include "methods/spt/net.h"
 #include "tests/golden/program.h"
 
 namespace metaloom {

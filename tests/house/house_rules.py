@@ -16,16 +16,30 @@ MAY_INCLUDE = {
     "worker": {"core", "methods", "sampler", "comm", "checkpoints"},
 }
 SEES_EVERYTHING = {"launcher", "bench", "tests"}
+# Rooms of a layer, lowest first: a room may include headers of itself and of these of its layer; "" is the layer's own
+# folder. A layer without a line here has no rooms.
+ROOMS = {
+    "core": {"": set(), "files": {""}, "log": {"", "files"}, "archive": {"", "files"}, "config": {"", "files"}},
+    "sampler": {"": set(), "store": {""}, "families": {"", "store"}, "mix": {"", "store", "families"}},
+    "models": {"weights": set(), "tokenizers": set(), "": {"weights", "tokenizers"}, "layers": {"", "weights"},
+               "backbones": {"", "weights", "layers"}},
+    "methods": {"": set(), "cloze": {""}, "meta": {""}, "muppet": {"", "cloze"}, "mlm": {"", "cloze"},
+                "metaprompting": {"", "cloze", "meta"}, "spt": {"", "cloze"}},
+    "worker": {"optimizer": set(), "reduction": {"optimizer"}, "report": set(), "evaluation": {"report"},
+               "": {"optimizer", "reduction", "report", "evaluation"}},
+    "launcher": {"process": set(), "config": set(), "stage": {"config", "process"}, "texts": {"process", "stage"},
+                 "verbs": {"process", "config", "stage", "texts"}, "": {"process", "verbs"}},
+}
 CODE_FOLDERS = [*MAY_INCLUDE, *sorted(SEES_EVERYTHING)]
 
 # Third-party headers that belong to one file, by what that file is for.
 OWNERS = {
-    r"hdf5\.h|H5\w*\.h|hdf5/.*": r"core/archive_hdf5\.h",
+    r"hdf5\.h|H5\w*\.h|hdf5/.*": r"core/archive/hdf5\.h",
     r"mpi\.h": r"comm/mpi(_world)?\.cpp",
     r"nccl\.h": r"comm/nccl\.cpp",
-    r"toml\+\+/.*|toml\.hpp": r"core/config_content\.h",
+    r"toml\+\+/.*|toml\.hpp": r"core/config/content\.h",
     r"xxhash\.h": r"core/digest\.cpp",
-    r"zlib\.h": r"core/file_writer\.cpp",
+    r"zlib\.h": r"core/files/file_writer\.cpp",
     r"nlohmann/.*": r"core/json\.h",
     r"gtest/.*|gmock/.*|rapidcheck.*": r"tests/.*",
     r"benchmark/.*": r"bench/.*",
@@ -33,8 +47,8 @@ OWNERS = {
 }
 # Headers of ours that show a third-party library, and who alone may see them.
 PRIVATE_HEADERS = {
-    "core/archive_hdf5.h": r"core/archive_\w+\.(cpp|h)",
-    "core/config_content.h": r"core/config\w*\.cpp",
+    "core/archive/hdf5.h": r"core/archive/\w+\.(cpp|h)",
+    "core/config/content.h": r"core/config/\w+\.cpp",
 }
 EVERYWHERE = re.compile(r"(ATen|c10|spdlog|fmt)/.*|torch/csrc/autograd/.*|torch/library\.h")
 # Of the C library and POSIX, as far as they are used; everything else in angle brackets has to be an owner's or standard C++.
@@ -61,6 +75,17 @@ def source_files(root):
             yield path
 
 
+def room_of(name):
+    """The room of a file, "" where it lies in its layer's own folder."""
+    parts = name.split("/")
+    return parts[1] if len(parts) > 2 else ""
+
+
+def room_may_include(folder, room, other):
+    rooms = ROOMS.get(folder)
+    return rooms is None or room == other or (room in rooms and other in rooms[room])
+
+
 def check_include(name, folder, quoted, header):
     """One #include of the file `name` (relative to the root, in top-level folder `folder`)."""
     for pattern, owner in OWNERS.items():
@@ -74,6 +99,8 @@ def check_include(name, folder, quoted, header):
             yield f'"{header}" is not a path from the project\'s root'
         elif folder not in SEES_EVERYTHING and target != folder and target not in MAY_INCLUDE.get(folder, set()):
             yield f'{folder}/ must not see {target}/ ("{header}"): arrows only point down the layers'
+        elif target == folder and not room_may_include(folder, room_of(name), room_of(header)):
+            yield f'{folder}/{room_of(name)} must not see {folder}/{room_of(header)} ("{header}"): rooms are in ROOMS'
         elif header in PRIVATE_HEADERS and not re.fullmatch(PRIVATE_HEADERS[header], name):
             yield f'"{header}" shows a third-party library to {PRIVATE_HEADERS[header]} only'
     elif CUDA.fullmatch(header):
@@ -117,7 +144,7 @@ def check_cpp(name, text):
         if declared and FORBIDDEN_TYPE.fullmatch(declared[1]):
             yield number, f"type {declared[1]}: name it for what it is, not Manager, Helper, Impl, Base or I..."
         if re.search(r"print\(stderr|fputs?\(.*stderr|std::cerr", line) and folder in {*MAY_INCLUDE, "launcher"}:
-            yield number, "stderr may refuse a line, and fmt then throws: use say() of core/log.h, or the log"
+            yield number, "stderr may refuse a line, and fmt then throws: use say() of core/log/log.h, or the log"
         if re.match(r"int\s+main\s*\(", line) and name != "launcher/main.cpp" and folder not in {"bench", "tests"}:
             yield number, "launcher/main.cpp is the only main"
     yield from check_cpp_functions(lines)

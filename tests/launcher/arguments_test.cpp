@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "core/error.h"
-#include "launcher/verb.h"
+#include "launcher/verbs/verb.h"
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"
 

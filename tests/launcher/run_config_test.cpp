@@ -1,10 +1,10 @@
-#include "launcher/run_config.h"
+#include "launcher/config/run_config.h"
 
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "core/files.h"
-#include "launcher/run_identity.h"
+#include "core/files/files.h"
+#include "launcher/stage/run_identity.h"
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"
 

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <vector>
 
-#include "launcher/world.h"
+#include "launcher/process/world.h"
 
 namespace metaloom {
 namespace {

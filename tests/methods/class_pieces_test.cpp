@@ -1,5 +1,5 @@
 // Which pieces stand for a class, by hand, and which classes are refused.
-#include "methods/class_pieces.h"
+#include "methods/cloze/class_pieces.h"
 
 #include <gtest/gtest.h>
 

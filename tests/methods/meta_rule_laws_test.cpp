@@ -7,8 +7,8 @@
 #include <cmath>
 
 #include "core/registry.h"
-#include "methods/meta_rule.h"
-#include "methods/metaprompting_pack.h"
+#include "methods/meta/meta_rule.h"
+#include "methods/metaprompting/cloze_pack.h"
 #include "tests/methods/tiny_episodes.h"
 
 namespace metaloom {

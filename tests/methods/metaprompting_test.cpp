@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "core/registry.h"
-#include "methods/metaprompting_pack.h"
+#include "methods/metaprompting/cloze_pack.h"
 #include "tests/methods/tiny_episodes.h"
 
 namespace metaloom {

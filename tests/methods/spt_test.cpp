@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "core/registry.h"
-#include "methods/spt_net.h"
-#include "methods/verbaliser.h"
+#include "methods/cloze/verbaliser.h"
+#include "methods/spt/net.h"
 #include "tests/core/expect_error.h"
 #include "tests/methods/tiny_batches.h"
 

@@ -1,6 +1,6 @@
 // Frames, piece by piece: what the model sees of a row, where its [MASK] and soft tokens are, what
 // is cut when it is long, and what a template must not be.
-#include "methods/template.h"
+#include "methods/cloze/template.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // Class logits by hand: the mean of the MLM logits of the first pieces of a class's words.
-#include "methods/verbaliser.h"
+#include "methods/cloze/verbaliser.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "core/digest.h"
-#include "core/files.h"
+#include "core/files/files.h"
 #include "core/json.h"
 
 namespace metaloom::testing {

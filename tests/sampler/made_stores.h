@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "core/archive.h"
+#include "core/archive/archive.h"
 #include "core/error.h"
-#include "sampler/mix.h"
+#include "sampler/mix/mix.h"
 
 namespace metaloom::testing {
 

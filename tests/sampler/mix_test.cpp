@@ -1,5 +1,5 @@
 // The plan of a run's updates, and what a mix refuses.
-#include "sampler/mix.h"
+#include "sampler/mix/mix.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

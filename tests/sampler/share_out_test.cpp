@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "core/error.h"
-#include "sampler/mix.h"
+#include "sampler/mix/mix.h"
 
 namespace metaloom::testing {
 namespace {

@@ -1,5 +1,5 @@
 // A token store gives back what was written, and refuses every damage by name.
-#include "sampler/token_store.h"
+#include "sampler/store/token_store.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "worker/gradient_reduction.h"
+#include "worker/reduction/gradient_reduction.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "core/registry.h"
-#include "worker/update_outcome.h"
+#include "worker/reduction/update_outcome.h"
 
 namespace metaloom {
 namespace {

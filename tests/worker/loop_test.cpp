@@ -7,7 +7,7 @@
 #include <optional>
 #include <sstream>
 
-#include "core/files.h"
+#include "core/files/files.h"
 #include "core/json.h"
 #include "tests/core/scratch.h"
 #include "tests/worker/toy_run.h"
@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::int64_t kSteps = 6;
 
-/// Runs updates until the end, or until told to stop at update `stop`, as launcher/stage.cpp does.
+/// Runs updates until the end, or until told to stop at update `stop`, as launcher/stage/stage.cpp
+/// does.
 bool run(int world, const std::filesystem::path& folder, const MixOptions& data,
          std::int64_t stop) {
   bool finished = false;

@@ -1,11 +1,11 @@
-#include "worker/metrics_file.h"
+#include "worker/report/metrics_file.h"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
 
 #include "core/error.h"
-#include "core/files.h"
+#include "core/files/files.h"
 #include "tests/core/scratch.h"
 
 namespace metaloom {

@@ -1,4 +1,4 @@
-#include "worker/optimizer.h"
+#include "worker/optimizer/optimizer.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

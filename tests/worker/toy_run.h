@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "methods/method.h"
-#include "sampler/mix.h"
+#include "sampler/mix/mix.h"
 #include "tests/sampler/made_stores.h"
-#include "worker/flat_params.h"
+#include "worker/optimizer/flat_params.h"
 
 namespace metaloom {
 

@@ -1,5 +1,5 @@
 """A user's own rows for the verbs `adapt` and `predict`, one batch after another as they arrive: word pieces, label, and
-for `predict` the record's bytes with the places of what is added. launcher/row_stream.h has the other end of the pipe.
+for `predict` the record's bytes with the places of what is added. launcher/texts/row_stream.h has the other end of the pipe.
 
 Frames: one letter, the length as uint64, then so many bytes; numbers are little-endian.
   H  separator (a byte, 0: JSON), whether fields may be quoted (a byte), what stands before the first row

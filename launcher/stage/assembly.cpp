@@ -1,0 +1,102 @@
+#include "launcher/stage/assembly.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "core/registry.h"
+
+namespace metaloom {
+namespace {
+
+std::optional<Checkpoint> open_init(const StageConfig& stage) {
+  if (stage.run.init.empty()) return std::nullopt;
+  return Checkpoint::open(stage.init_checkpoint.empty() ? resolve_checkpoint(stage.run.init)
+                                                        : stage.init_checkpoint);
+}
+
+Pretrained read_archive(const StageConfig& config) {
+  if (!std::filesystem::exists(config.model.weights)) {
+    throw Error(Fault::data, "there is no model archive", config.model.weights,
+                "Import one: metaloom import FOLDER out=" + config.model.weights +
+                    " (make quickstart does it for MiniLM).");
+  }
+  return Pretrained::from_archive(Archive::load(config.model.weights), config.model.weights);
+}
+
+/// The weights in the precision and on the device of the configuration.
+Pretrained placed(Pretrained model, const StageConfig& config, at::Device device) {
+  const auto precision = config.model.precision == "float64" ? at::kDouble : at::kFloat;
+  model.weights =
+      model.weights.map([&](const at::Tensor& value) { return value.to(device, precision); });
+  return model;
+}
+
+Pretrained read_model(const StageConfig& config, const std::optional<Checkpoint>& init) {
+  return init ? model_of(*init) : read_archive(config);
+}
+
+void check_tokenizers(const Pretrained& model, const Mix& mix) {
+  for (int i = 0; i < mix.datasets(); ++i) {
+    if (mix.info(i).tokenizer_digest == model.tokenizer_digest) continue;
+    throw Error(
+        Fault::data,
+        fmt::format("{} was tokenised with another tokenizer than the model's", mix.info(i).name),
+        mix.info(i).name, "Run metaloom data again with this model's tokenizer.");
+  }
+}
+
+}  // namespace
+
+Assembly::Assembly(const StageConfig& stage, at::Device device, std::optional<Pretrained> model)
+    : config(stage),
+      rng(static_cast<std::uint64_t>(stage.run.seed)),
+      init(model ? std::nullopt : open_init(stage)),
+      pretrained(placed(model ? std::move(*model) : read_model(stage, init), stage, device)),
+      mix(std::make_unique<Mix>(stage.data, rng.at("data"))) {
+  check_tokenizers(pretrained, *mix);
+  std::vector<const DatasetInfo*> datasets;
+  datasets.reserve(static_cast<std::size_t>(mix->datasets()));
+  for (int i = 0; i < mix->datasets(); ++i) datasets.push_back(&mix->info(i));
+  build(datasets);
+}
+
+Assembly::Assembly(const StageConfig& stage, std::vector<const DatasetInfo*> brought,
+                   at::Device device)
+    : config(stage),
+      rng(static_cast<std::uint64_t>(stage.run.seed)),
+      init(open_init(stage)),
+      pretrained(placed(read_model(stage, init), stage, device)) {
+  build(std::move(brought));
+}
+
+void Assembly::build(std::vector<const DatasetInfo*> datasets) {
+  method = Registry<Method>::make(config.method_name, config.method,
+                                  Ingredients{.pretrained = pretrained,
+                                              .datasets = std::move(datasets),
+                                              .tasks = config.data.task,
+                                              .steps = config.run.steps,
+                                              .rng = rng.at("method")});
+  const Params initial = method->initial();
+  theta = std::make_unique<FlatParams>(initial, method->groups(initial));
+  if (init) adopted = adopt(*init, *theta);
+}
+
+std::optional<Pretrained> model_planned(const std::vector<StageConfig>& stages,
+                                        const StageConfig& stage) {
+  if (stage.init_stage.empty()) return std::nullopt;
+  const StageConfig& before = stage_called(stages, stage.init_stage);
+  const Assembly planned(before, at::kCPU, model_planned(stages, before));
+  return Pretrained::from_archive(
+      planned.pretrained.to_archive(planned.method->model(planned.theta->values())), before.name);
+}
+
+StepContext Assembly::context(std::int64_t step) const {
+  return {.step = step, .steps = config.run.steps, .rng = rng.at("step").at({step})};
+}
+
+Table Assembly::resolved() const {
+  return config.resolved(write_fields(*method));
+}
+
+}  // namespace metaloom

@@ -1,0 +1,39 @@
+#include "methods/metaprompting/options.h"
+
+#include "core/error.h"
+#include "core/registry.h"
+#include "methods/meta/meta_rule.h"
+
+namespace metaloom {
+
+void MetaPromptingOptions::fields(Fields& f) {
+  f.text("template", words,
+         "what the model reads: {text}, one [MASK], {pair} if rows are pairs, <soft:n>");
+  f.choice("rule", rule, "how the outer gradient is taken", Registry<MetaRule>::names());
+  f.choice("scope", scope, "what is adapted and meta-learned: the soft prompt, or the model too",
+           {"prompt", "full"});
+  f.choice("soft_init", soft_init, "start of the soft tokens: embeddings of words, or noise",
+           {"words", "random"});
+  f.text("soft_words", soft_words, "words that soft_init = \"words\" takes, over and over");
+  f.integer("inner_steps", inner_steps, "SGD steps on the support set", {1, 1000});
+  f.real("inner_rate", inner_rate, "learning rate of these steps", {0, 1e6});
+  f.integer("eval_steps", eval_steps, "steps when adapting for use; -1: inner_steps", {-1, 1e5});
+  f.real("eval_rate", eval_rate, "their learning rate; -1: inner_rate", {-1, 1e6});
+  f.real("model_inner_rate", model_inner_rate, "scope full: inner rate of the model's weights",
+         {0, 1e6});
+  f.real("model_rate_scale", model_rate_scale,
+         "scope full: outer rate of the model's weights, in units of the prompt's", {0, 1e6});
+  f.real(
+      "graph_memory", graph_memory,
+      "GiB for inner steps' graphs kept for the way back; what exceeds it is computed twice, and "
+      "adapting to many texts takes them in passes of that size (0: in one)",
+      {0, 1e4});
+}
+
+void MetaPromptingOptions::check() const {
+  if (eval_rate >= 0 || eval_rate == -1) return;
+  throw Error(Fault::usage, "a learning rate below 0", "method.eval_rate",
+              "Give one from 0 on, or -1 for inner_rate.");
+}
+
+}  // namespace metaloom

@@ -1,0 +1,25 @@
+// `[method]` of metaprompting.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/config/fields.h"
+
+namespace metaloom {
+
+struct MetaPromptingOptions {
+  std::string words = "<soft:8> {text} , the topic is [MASK] .";
+  std::string rule = "maml", scope = "prompt";
+  std::string soft_init = "words", soft_words = "the topic of this text is about";
+  std::int64_t inner_steps = 5, eval_steps = -1;
+  double inner_rate = 0.3, eval_rate = -1;
+  double model_inner_rate = 1e-3, model_rate_scale = 2e-3;
+  double graph_memory = 2;
+
+  void fields(Fields& f);
+  /// Throws Error{usage} for values that no range can refuse.
+  void check() const;
+};
+
+}  // namespace metaloom

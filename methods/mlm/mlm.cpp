@@ -1,0 +1,245 @@
+// Masked language modelling (Devlin et al. 2019): what makes an encoder answer at [MASK]. A share
+// of a row's word pieces is hidden: of these 80 % by [MASK], 10 % by a random piece, 10 % stay; the
+// loss is the cross-entropy at hidden positions, and the vocabulary is scored there only. All texts
+// of a task count, labels do not (multiple choice: the context with its right candidate).
+// Legend: R rows, L positions, M hidden positions, D width, V vocabulary.
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/registry.h"
+#include "methods/cloze/template.h"
+#include "methods/method.h"
+
+namespace metaloom {
+namespace {
+
+constexpr double kInitialSpread = 0.02;  // BERT's initializer_range
+
+struct Options {
+  double share = 0.2, masked = 0.8, random = 0.1, dropout = 0.1;
+
+  void fields(Fields& f) {
+    f.real("share", share, "share of a row's word pieces that are hidden (at least one)",
+           {0.001, 0.9});
+    f.real("masked", masked, "share of these that become [MASK]", {0, 1});
+    f.real("random", random, "share of these that become a random piece; the rest stays", {0, 1});
+    f.real("dropout", dropout, "share of states dropped in training", {0, 0.9});
+  }
+};
+
+/// A batch with hidden pieces: where they are in the flattened batch, and what they were.
+struct Hidden {
+  Batch batch;
+  at::Tensor place_M, piece_M;
+};
+
+class Mlm final : public Method {
+ public:
+  Mlm(const Table& section, const Ingredients& in)
+      : pretrained_(in.pretrained),
+        rng_(in.rng.at("mlm")),
+        max_length_(max_length_of(in)),
+        frame_(Template::plain(*in.pretrained.vocabulary, max_length_)) {
+    read_fields(section, "method", options_, {"name"});
+    if (options_.masked + options_.random > 1) {
+      throw Error(Fault::usage,
+                  fmt::format("of the hidden pieces {} become [MASK] and {} random: more than all",
+                              options_.masked, options_.random),
+                  "method.masked", "Lower one of the two.");
+    }
+  }
+
+  void fields(Fields& f) override { options_.fields(f); }
+  Params initial() const override;
+  std::vector<ParameterGroup> groups(const Params& theta) const override {
+    return groups_by_decay("model", theta, theta.names());
+  }
+  Phase phase(std::int64_t) const override {
+    return {"train", Half::all, {"model", "model-undecayed"}};
+  }
+  std::vector<TaskOutcome> gradients(const Params& theta, const std::vector<Task>& pack,
+                                     const StepContext& context, GradientSink& sink) const override;
+  at::Tensor scores(const Params&, const Task&, const StepContext&) const override {
+    throw Error(Fault::usage, "a masked language model tells no classes apart", "method mlm",
+                "Train a classifier from its checkpoint: method = \"muppet\" or \"spt\".");
+  }
+  Evaluation evaluate(const Params& theta, const Task& task,
+                      const StepContext& context) const override;
+  Params model(const Params& theta) const override { return overlaid(pretrained_.weights, theta); }
+  Cost cost(const std::vector<TaskShape>& pack) const override;
+  Batch batch(const std::vector<Task>& pack, bool support) const override;
+
+ private:
+  Batch framed(const Task& task) const;
+  Hidden hidden(const Task& task, const Rng& rng) const;
+  at::Tensor logits_MV(const Params& theta, const Hidden& rows, const Rng* dropout) const;
+
+  Options options_;
+  const Pretrained& pretrained_;
+  Rng rng_;
+  std::int64_t max_length_;
+  Template frame_;
+};
+
+Params Mlm::initial() const {
+  const at::Tensor& words_VD = pretrained_.words_VD();
+  Params theta;
+  for (const auto& [name, shape] : pretrained_.backbone->shapes(/*pooler=*/false, /*head=*/true)) {
+    at::Tensor value;
+    if (pretrained_.weights.contains(name)) {
+      value = pretrained_.weights.at(name);
+    } else if (shape.size() == 1 && name.ends_with(".weight")) {
+      value = at::ones(shape, words_VD.options());  // of a LayerNorm
+    } else if (name.ends_with(".bias")) {
+      value = at::zeros(shape, words_VD.options());
+    } else {  // a model without MLM head gets one
+      value = rng_.at(name)
+                  .normal_tensor(shape, kInitialSpread, words_VD.scalar_type())
+                  .to(words_VD.device());
+    }
+    theta.set("model." + name, value);
+  }
+  return theta;
+}
+
+Batch Mlm::framed(const Task& task) const {
+  std::vector<Example> texts;
+  for (const std::vector<Example>* side : {&task.support, &task.query}) {
+    for (const Example& row : *side) {
+      if (task.dataset->family == "multiple_choice" && row.label >= 0) {
+        texts.push_back({{row.segments[0], row.segments.at(row.label + 1)}, row.label, row.row});
+      } else {
+        texts.push_back(row);
+      }
+    }
+  }
+  std::vector<const Example*> rows;
+  rows.reserve(texts.size());
+  for (const Example& text : texts) rows.push_back(&text);
+  return frame_.frame(rows, 1);
+}
+
+/// Each piece of text is hidden with probability `share`; a row of which none is gets one by lot.
+Hidden Mlm::hidden(const Task& task, const Rng& rng) const {
+  const Vocabulary& vocabulary = *pretrained_.vocabulary;
+  Hidden out{framed(task), {}, {}};
+  const std::int64_t length = out.batch.ids_RL.size(1);
+  std::int64_t* id = out.batch.ids_RL.data_ptr<std::int64_t>();
+  std::vector<std::int64_t> places, pieces;
+  for (std::int64_t r = 0; r < out.batch.rows(); ++r) {
+    const Rng lot = rng.at({r});
+    std::vector<std::int64_t> candidates, chosen;
+    for (std::int64_t l = 0; l < out.batch.length_R[r].item<std::int64_t>(); ++l) {
+      const std::int64_t piece = id[r * length + l];
+      if (piece != vocabulary.cls() && piece != vocabulary.sep()) candidates.push_back(l);
+    }
+    if (candidates.empty()) continue;
+    for (const std::int64_t l : candidates) {
+      if (lot.at("hide").uniform(l) < options_.share) chosen.push_back(l);
+    }
+    if (chosen.empty()) {
+      const auto count = static_cast<std::int64_t>(candidates.size());
+      chosen.push_back(candidates[lot.at("at least one").below(0, count)]);
+    }
+    for (const std::int64_t l : chosen) {
+      const std::int64_t place = r * length + l;
+      places.push_back(place);
+      pieces.push_back(id[place]);
+      const double fate = lot.at("fate").uniform(l);
+      if (fate < options_.masked) {
+        id[place] = vocabulary.mask();
+      } else if (fate < options_.masked + options_.random) {
+        id[place] = lot.at("piece").below(l, vocabulary.size());
+      }
+    }
+  }
+  if (places.empty()) {
+    throw Error(Fault::data, "a batch without a single word piece",
+                fmt::format("dataset {}", task.dataset->name), "Leave empty texts out.");
+  }
+  const at::Device device = pretrained_.words_VD().device();
+  out.batch = batch_on(out.batch, device);
+  out.place_M = at::tensor(places, at::kLong).to(device);
+  out.piece_M = at::tensor(pieces, at::kLong).to(device);
+  return out;
+}
+
+at::Tensor Mlm::logits_MV(const Params& theta, const Hidden& rows, const Rng* dropout) const {
+  const SharedWeights weights(overlaid(pretrained_.weights, theta));
+  ForwardOptions options;
+  options.dropout = dropout;
+  options.dropout_rate = options_.dropout;
+  const at::Tensor hidden_RLD = pretrained_.backbone->encode(weights, rows.batch, options);
+  const at::Tensor states_MD = hidden_RLD.flatten(0, 1).index_select(0, rows.place_M);
+  return pretrained_.backbone->mlm_logits(weights, states_MD, {});
+}
+
+std::vector<TaskOutcome> Mlm::gradients(const Params& theta, const std::vector<Task>& pack,
+                                        const StepContext& context, GradientSink& sink) const {
+  std::vector<TaskOutcome> outcomes;
+  for (const Task& task : pack) {
+    const Rng rng = context.of(task.id);
+    const Rng dropout = rng.at("dropout");
+    const Hidden rows = hidden(task, rng.at("hidden pieces"));
+    const Params leaves = theta.leaves();
+    const at::Tensor logits = logits_MV(leaves, rows, options_.dropout > 0 ? &dropout : nullptr);
+    const at::Tensor loss = at::cross_entropy_loss(logits, rows.piece_M);
+
+    TaskOutcome outcome;
+    outcome.task = task.id;
+    outcome.loss = loss.item<double>();
+    outcome.tokens = rows.batch.tokens;
+    outcome.metrics["accuracy"] = accuracy_of(logits, rows.piece_M);
+    outcome.finite = deliver(loss, leaves, sink);
+    outcomes.push_back(std::move(outcome));
+  }
+  return outcomes;
+}
+
+/// "accuracy" and "loss" at hidden positions, "count" of them. The same pieces are hidden at every
+/// step, so that evaluations can be compared.
+Evaluation Mlm::evaluate(const Params& theta, const Task& task, const StepContext&) const {
+  const c10::NoGradGuard no_grad;
+  const StepContext any_step{0, 0, rng_.at("evaluation")};
+  const Hidden rows = hidden(task, any_step.of(task.id));
+  const at::Tensor logits = logits_MV(theta, rows, nullptr);
+  return {.means = {{"accuracy", accuracy_of(logits, rows.piece_M)},
+                    {"loss", at::cross_entropy_loss(logits, rows.piece_M).item<double>()},
+                    {"count", static_cast<double>(rows.piece_M.size(0))}},
+          .right = ""};
+}
+
+Cost Mlm::cost(const std::vector<TaskShape>& pack) const {
+  Cost sum;
+  for (const TaskShape& shape : pack) {
+    const std::int64_t length = std::min(shape.longest + frame_.frame_tokens(), max_length_);
+    const std::int64_t rows = shape.support_rows + shape.query_rows;
+    const auto hidden = static_cast<std::int64_t>(
+        options_.share * static_cast<double>(shape.support_tokens + shape.query_tokens));
+    Cost one =
+        pretrained_.backbone->forward_cost(rows, length, 0, hidden, pretrained_.vocabulary->size());
+    one.flops *= 3;  // the backward pass costs two forward passes
+    sum += one;
+  }
+  return sum;
+}
+
+Batch Mlm::batch(const std::vector<Task>& pack, bool) const {
+  if (pack.size() != 1) throw Error(Fault::internal, "mlm runs one task a pass", "batch");
+  const StepContext any_step{0, 0, rng_.at("evaluation")};
+  return hidden(pack.front(), any_step.of(pack.front().id)).batch;
+}
+
+const Register<Method> here{"mlm", "masked language modelling on the texts of any dataset",
+                            [](const Table& section, const Ingredients& ingredients) {
+                              return std::make_unique<Mlm>(section, ingredients);
+                            }};
+const Register<MethodOptions> options_of{"mlm", "", defaults_of<Options>};
+
+}  // namespace
+}  // namespace metaloom

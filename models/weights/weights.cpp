@@ -1,0 +1,143 @@
+#include "models/weights/weights.h"
+
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+
+namespace metaloom {
+namespace {
+
+std::string weight_of(const std::string& name) {
+  return name + ".weight";
+}
+std::string bias_of(const std::string& name) {
+  return name + ".bias";
+}
+
+// x [R, ..., I] as [T, R/T * ..., I]: the rows of a task side by side.
+at::Tensor by_task(const at::Tensor& x, std::int64_t tasks) {
+  if (x.size(0) % tasks != 0) {
+    throw Error(Fault::internal, std::to_string(x.size(0)) + " rows for " + std::to_string(tasks) +
+                                     " tasks: every task must have the same number");
+  }
+  return x.reshape({tasks, x.numel() / (tasks * x.size(-1)), x.size(-1)});
+}
+
+// y [T, N, O] with x's leading dimensions.
+at::Tensor as_rows(const at::Tensor& y_TNO, const at::Tensor& x) {
+  std::vector<std::int64_t> shape = x.sizes().vec();
+  shape.back() = y_TNO.size(-1);
+  return y_TNO.view(shape);
+}
+
+}  // namespace
+
+at::Tensor SharedWeights::linear(const std::string& name, const at::Tensor& x) const {
+  const std::string bias = bias_of(name);
+  return params_.contains(bias) ? at::linear(x, params_.at(weight_of(name)), params_.at(bias))
+                                : at::linear(x, params_.at(weight_of(name)));
+}
+
+at::Tensor SharedWeights::embedding(const std::string& name, const at::Tensor& ids_RL) const {
+  const at::Tensor& weight_VD = params_.at(weight_of(name));
+  const bool sparse = row_gradients_ && ids_RL.numel() < weight_VD.size(0);
+  return at::embedding(weight_VD, ids_RL, /*padding_idx=*/-1, /*scale_grad_by_freq=*/false, sparse);
+}
+
+at::Tensor SharedWeights::layer_norm(const std::string& name, const at::Tensor& x,
+                                     double epsilon) const {
+  return at::layer_norm(x, {x.size(-1)}, params_.at(weight_of(name)), params_.at(bias_of(name)),
+                        epsilon);
+}
+
+at::Tensor SharedWeights::tied_decoder(const std::string& name, const std::string& bias,
+                                       const at::Tensor& x_ND, const at::Tensor& ids) const {
+  const at::Tensor& weight_VD = params_.at(weight_of(name));
+  const at::Tensor& bias_V = params_.at(bias);
+  if (!ids.defined()) return at::linear(x_ND, weight_VD, bias_V);
+  return at::linear(x_ND, weight_VD.index_select(0, ids), bias_V.index_select(0, ids));
+}
+
+TaskWeights::TaskWeights(Params shared, Params per_task, std::int64_t tasks) : tasks_(tasks) {
+  if (tasks < 1) throw Error(Fault::internal, "weights for " + std::to_string(tasks) + " tasks");
+  for (const auto& [name, value] : per_task) {
+    if (value.dim() < 1 || value.size(0) != tasks) {
+      throw Error(Fault::internal,
+                  "per-task weights need a leading dimension of " + std::to_string(tasks), name);
+    }
+  }
+  // One task needs none of the batched paths.
+  if (tasks == 1) {
+    shared_ = SharedWeights(
+        shared.merged_with(per_task.map([](const at::Tensor& value) { return value.squeeze(0); })));
+  } else {
+    shared_ = SharedWeights(std::move(shared));
+    per_task_ = std::move(per_task);
+  }
+}
+
+at::Tensor TaskWeights::linear(const std::string& name, const at::Tensor& x) const {
+  const std::string weight = weight_of(name), bias = bias_of(name);
+  const bool own_weight = per_task_.contains(weight), own_bias = per_task_.contains(bias);
+  if (!own_weight && !own_bias) return shared_.linear(name, x);
+  const at::Tensor x_TNI = by_task(x, tasks_);
+  if (!own_weight) {  // BitFit's case: the bias alone is the task's own
+    const at::Tensor y_TNO = at::linear(x_TNI, shared_.at(weight));
+    return as_rows(y_TNO + per_task_.at(bias).unsqueeze(1), x);
+  }
+  const at::Tensor weight_TIO = per_task_.at(weight).transpose(1, 2);
+  if (own_bias) return as_rows(at::baddbmm(per_task_.at(bias).unsqueeze(1), x_TNI, weight_TIO), x);
+  if (shared_.contains(bias)) {
+    return as_rows(at::baddbmm(shared_.at(bias).view({1, 1, -1}), x_TNI, weight_TIO), x);
+  }
+  return as_rows(at::bmm(x_TNI, weight_TIO), x);
+}
+
+at::Tensor TaskWeights::embedding(const std::string& name, const at::Tensor& ids_RL) const {
+  const std::string weight = weight_of(name);
+  if (!per_task_.contains(weight)) return shared_.embedding(name, ids_RL);
+  const at::Tensor& weight_TVD = per_task_.at(weight);
+  // Row v of task t is row t * V + v of one long table.
+  const at::Tensor offset_T1 =
+      at::arange(tasks_, ids_RL.options()).unsqueeze(1) * weight_TVD.size(1);
+  const at::Tensor ids_TN = by_task(ids_RL.unsqueeze(-1), tasks_).squeeze(-1) + offset_T1;
+  return at::embedding(weight_TVD.flatten(0, 1), ids_TN.view(ids_RL.sizes()));
+}
+
+at::Tensor TaskWeights::layer_norm(const std::string& name, const at::Tensor& x,
+                                   double epsilon) const {
+  const std::string weight = weight_of(name), bias = bias_of(name);
+  if (!per_task_.contains(weight) && !per_task_.contains(bias)) {
+    return shared_.layer_norm(name, x, epsilon);
+  }
+  // [T, 1, D], or [D] where it is shared.
+  const auto vector = [this](const std::string& full_name) {
+    return per_task_.contains(full_name) ? per_task_.at(full_name).unsqueeze(1)
+                                         : shared_.at(full_name);
+  };
+  const at::Tensor x_TND = by_task(at::layer_norm(x, {x.size(-1)}, {}, {}, epsilon), tasks_);
+  return as_rows(at::addcmul(vector(bias), x_TND, vector(weight)), x);
+}
+
+at::Tensor TaskWeights::tied_decoder(const std::string& name, const std::string& bias,
+                                     const at::Tensor& x_ND, const at::Tensor& ids) const {
+  const std::string weight = weight_of(name);
+  const bool own_weight = per_task_.contains(weight), own_bias = per_task_.contains(bias);
+  if (!own_weight && !own_bias) return shared_.tied_decoder(name, bias, x_ND, ids);
+  const auto chosen = [&ids](const at::Tensor& all, std::int64_t dim) {
+    return ids.defined() ? all.index_select(dim, ids) : all;
+  };
+  const at::Tensor x_TND = by_task(x_ND, tasks_);
+  const at::Tensor bias_T1C = own_bias ? chosen(per_task_.at(bias), 1).unsqueeze(1)
+                                       : chosen(shared_.at(bias), 0).view({1, 1, -1});
+  if (!own_weight)
+    return as_rows(at::linear(x_TND, chosen(shared_.at(weight), 0)) + bias_T1C, x_ND);
+  return as_rows(at::baddbmm(bias_T1C, x_TND, chosen(per_task_.at(weight), 1).transpose(1, 2)),
+                 x_ND);
+}
+
+bool TaskWeights::contains(const std::string& name) const {
+  return per_task_.contains(name) || shared_.contains(name);
+}
+
+}  // namespace metaloom

@@ -1,0 +1,48 @@
+// Scores a theta on held-out tasks. Tasks are shared out over the ranks and gathered in their own
+// order, so that the result does not depend on the world size and two runs with the same seed
+// score the same episodes (paired comparisons).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "core/config/fields.h"
+#include "methods/method.h"
+#include "sampler/mix/mix.h"
+
+namespace metaloom {
+
+/// `[evaluate]`: what is scored, and when.
+struct EvaluationOptions {
+  std::int64_t every = 0;            // updates between evaluations on the validation split; 0: none
+  std::string split = "validation";  // of the evaluations before and after training
+  std::int64_t episodes = 100;       // of an episode dataset
+  std::int64_t batches = 0;          // of any other; 0: all of the split
+  bool before = true;                // score theta before the first update too
+  std::string before_name = "before", after_name = "after";  // how tables call the two
+  void fields(Fields& f);
+};
+
+/// One dataset's score. Batches: accuracy over rows. Episodes: mean of episode accuracies.
+struct Score {
+  std::string dataset, metric = "accuracy";
+  double value = 0, standard_error = 0, loss = 0;
+  std::int64_t n = 0;          // rows or episodes
+  std::int64_t left_out = 0;   // rows of the split that no task is drawn from
+  std::vector<double> values;  // per episode, in the order of their index; empty for batches
+  std::string right;           // batches: per row, batch by batch, '1' or '0'
+};
+
+/// Collective; every rank gets all scores. Rank 0 shows its progress under `title`.
+std::vector<Score> evaluate(Communicator& comm, const Method& method, const Params& theta,
+                            const Mix& mix, Split split, const EvaluationOptions& options,
+                            const StepContext& context, const std::string& title);
+
+Split split_called(const std::string& name);
+
+/// "n = 100", and how many rows were left out where any were.
+std::string counted(const Score& score);
+
+}  // namespace metaloom
