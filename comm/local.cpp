@@ -109,9 +109,9 @@ class LocalCommunicator final : public Communicator {
   }
 
  private:
-  void meet(const Occasion& occasion, Brought brought,
+  void meet(const Operation& operation, Brought brought,
             const std::function<void(const Meeting&)>& take) {
-    world_.leave(rank_, world_.arrive(rank_, occasion, std::move(brought)), take);
+    world_.leave(rank_, world_.arrive(rank_, operation, std::move(brought)), take);
   }
 
   LocalWorld& world_;

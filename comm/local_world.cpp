@@ -22,13 +22,13 @@ void reduce_into(at::Tensor& result, const at::Tensor& next, Reduce how) {
 void conclude(Meeting& meeting) {
   const at::NoGradGuard no_grad;
   const auto& brought = meeting.brought;
-  if (meeting.occasion.kind == "broadcast") {
-    meeting.result = brought[meeting.occasion.root].data.clone();
+  if (meeting.operation.kind == "broadcast") {
+    meeting.result = brought[meeting.operation.root].data.clone();
   }
-  if (meeting.occasion.kind == "all_reduce") {
+  if (meeting.operation.kind == "all_reduce") {
     meeting.result = brought[0].data.clone();
     for (std::size_t i = 1; i < brought.size(); ++i) {
-      reduce_into(meeting.result, brought[i].data, meeting.occasion.how);
+      reduce_into(meeting.result, brought[i].data, meeting.operation.how);
     }
   }
   for (const Brought& each : brought) {
@@ -51,16 +51,16 @@ void LocalWorld::announce(int rank, const std::string& section, double deadline)
   seats_[rank].deadline = deadline;
 }
 
-std::int64_t LocalWorld::arrive(int rank, const Occasion& occasion, Brought brought) {
+std::int64_t LocalWorld::arrive(int rank, const Operation& operation, Brought brought) {
   const std::lock_guard lock(mutex_);
   throw_if_poisoned();
   const std::int64_t number = ++seats_[rank].begun;
   Meeting& meeting = meetings_[number];
   if (meeting.arrived == 0) {
-    meeting.occasion = occasion;
+    meeting.operation = operation;
     meeting.brought.resize(seats_.size());
   }
-  throw_unless_agreed(rank, meeting, occasion, brought.data);
+  throw_unless_agreed(rank, meeting, operation, brought.data);
   brought.here = true;
   meeting.brought[rank] = std::move(brought);
   if (++meeting.arrived == size()) {
@@ -123,7 +123,7 @@ void LocalWorld::throw_if_poisoned() const {
   if (first_error_ != nullptr) throw Error(poison_fault_, poison_);
 }
 
-void LocalWorld::throw_unless_agreed(int rank, const Meeting& meeting, const Occasion& occasion,
+void LocalWorld::throw_unless_agreed(int rank, const Meeting& meeting, const Operation& operation,
                                      const at::Tensor& data) const {
   const auto first = std::find_if(meeting.brought.begin(), meeting.brought.end(),
                                   [](const Brought& each) { return each.here; });
@@ -131,12 +131,12 @@ void LocalWorld::throw_unless_agreed(int rank, const Meeting& meeting, const Occ
   const bool same_data = first->data.defined() == data.defined() &&
                          (!data.defined() || (first->data.sizes() == data.sizes() &&
                                               first->data.scalar_type() == data.scalar_type()));
-  if (meeting.occasion == occasion && same_data) return;
+  if (meeting.operation == operation && same_data) return;
   throw Error(
       Fault::internal,
       fmt::format("rank {} came to {} where rank {} came to {}, or with another shape or "
                   "type",
-                  rank, occasion.kind, first - meeting.brought.begin(), meeting.occasion.kind),
+                  rank, operation.kind, first - meeting.brought.begin(), meeting.operation.kind),
       seats_[rank].section);
 }
 
@@ -153,7 +153,7 @@ void LocalWorld::accuse(int rank, const Meeting& meeting, double waited, bool en
   const Error error(Fault::hang,
                     fmt::format("silent: {}; rank {} has waited {:.1f} s in section \"{}\" for {} "
                                 "(deadline {:g} s)",
-                                silent, rank, waited, seats_[rank].section, meeting.occasion.kind,
+                                silent, rank, waited, seats_[rank].section, meeting.operation.kind,
                                 seats_[rank].deadline),
                     "", "Where the work is only slow, raise comm.deadline.");
   poison(std::make_exception_ptr(error), Fault::hang, error.what());

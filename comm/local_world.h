@@ -29,15 +29,15 @@ struct Brought {
 };
 
 /// What the ranks do together; all must come to the same.
-struct Occasion {
+struct Operation {
   std::string kind;
   Reduce how = Reduce::sum;
   int root = 0;
-  bool operator==(const Occasion&) const = default;
+  bool operator==(const Operation&) const = default;
 };
 
 struct Meeting {
-  Occasion occasion;
+  Operation operation;
   std::vector<Brought> brought;  // by rank
   int arrived = 0, left = 0;
   at::Tensor result;  // of a reduction or a broadcast
@@ -52,7 +52,7 @@ class LocalWorld {
   /// What `rank` is doing, and how long (s) its waits may last.
   void announce(int rank, const std::string& section, double deadline);
   /// Brings something to the rank's next meeting, whose number is returned. Does not wait.
-  std::int64_t arrive(int rank, const Occasion& occasion, Brought brought);
+  std::int64_t arrive(int rank, const Operation& operation, Brought brought);
   /// Waits until all have arrived, then lets `take` read the results.
   /// Throws Error{hang} naming who has not come, or the world's first error.
   void leave(int rank, std::int64_t number, const std::function<void(const Meeting&)>& take);
@@ -72,7 +72,7 @@ class LocalWorld {
 
   void poison(std::exception_ptr error, Fault fault, std::string what);
   void throw_if_poisoned() const;
-  void throw_unless_agreed(int rank, const Meeting& meeting, const Occasion& occasion,
+  void throw_unless_agreed(int rank, const Meeting& meeting, const Operation& operation,
                            const at::Tensor& data) const;
   [[noreturn]] void accuse(int rank, const Meeting& meeting, double waited, bool ended);
 

@@ -69,17 +69,18 @@ class MpiNotes final : public NoteChannel {
   ~MpiNotes() override {
     for (Note note; receive(note);) {
     }
-    for (Letter& letter : letters_) {
-      if (!gone(letter)) MPI_Request_free(&letter.request);
+    for (Sending& sending : sendings_) {
+      if (!gone(sending)) MPI_Request_free(&sending.request);
     }
     MPI_Comm_free(&comm_);
   }
 
   void send(int to, const Note& note) override {
-    for (Letter& letter : letters_) {
-      if (!gone(letter)) continue;
-      letter.note = note;
-      MPI_Isend(&letter.note, sizeof letter.note, MPI_BYTE, to, kNoteTag, comm_, &letter.request);
+    for (Sending& sending : sendings_) {
+      if (!gone(sending)) continue;
+      sending.note = note;
+      MPI_Isend(&sending.note, sizeof sending.note, MPI_BYTE, to, kNoteTag, comm_,
+                &sending.request);
       return;
     }
   }
@@ -94,18 +95,18 @@ class MpiNotes final : public NoteChannel {
   }
 
  private:
-  struct Letter {
+  struct Sending {
     MPI_Request request = MPI_REQUEST_NULL;
     Note note;
   };
-  static bool gone(Letter& letter) {
+  static bool gone(Sending& sending) {
     int flag = 1;
-    if (letter.request != MPI_REQUEST_NULL) MPI_Test(&letter.request, &flag, MPI_STATUS_IGNORE);
+    if (sending.request != MPI_REQUEST_NULL) MPI_Test(&sending.request, &flag, MPI_STATUS_IGNORE);
     return flag != 0;
   }
 
   MPI_Comm comm_ = MPI_COMM_NULL;
-  std::array<Letter, 64> letters_;  // on their way; a note that finds no room is dropped
+  std::array<Sending, 64> sendings_;  // on their way; a note that finds no room is dropped
 };
 
 }  // namespace

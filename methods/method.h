@@ -33,7 +33,7 @@ struct ParameterGroup {
   std::optional<double> decay = std::nullopt, beta1 = std::nullopt;
 };
 
-/// A kind of update: which half of the data it draws from and which groups it trains.
+/// What an update is: which tasks it draws and which groups it trains.
 struct Phase {
   std::string name;
   Half half = Half::all;
@@ -41,6 +41,8 @@ struct Phase {
   /// The stretch of the run that the learning rate's schedule spans: from update `first` (0-based)
   /// on, `updates` long; 0: the whole run. A method of several stages gives each its own.
   std::int64_t first = 0, updates = 0;
+  /// How many earlier updates drew from the same half: which of that half's tasks are its own.
+  std::int64_t draw = 0;
 };
 
 /// Where a method delivers outer gradients, one tensor at a time and as early as it can. Sums over
@@ -103,8 +105,6 @@ class Method {
   virtual Params initial() const = 0;
   virtual std::vector<ParameterGroup> groups(const Params& theta) const = 0;
   virtual Phase phase(std::int64_t step) const = 0;
-  /// Among updates that draw from the same half, the how-manieth is `step`?
-  virtual std::int64_t draw_index(std::int64_t step) const { return step; }
 
   /// The outer gradients of a pack, summed over its finite tasks, into `sink`.
   virtual std::vector<TaskOutcome> gradients(const Params& theta, const std::vector<Task>& pack,

@@ -26,7 +26,7 @@ bool run_loop(const LoopParts& run, std::int64_t first_step) {
   for (std::int64_t step = first_step; step < run.steps; ++step) {
     // sample
     const Phase phase = run.method.phase(step);
-    const std::vector<Pack> packs = run.mix.plan(run.method.draw_index(step), phase.half);
+    const std::vector<Pack> packs = run.mix.plan(phase.draw, phase.half);
     // meta-gradient
     GradientReduction reduction(run.comm, run.theta, phase, run.ordered);
     UpdateOutcome outcome;

@@ -53,7 +53,7 @@ struct UpdateCost {
 /// Prints who computes what in one update.
 UpdateCost print_update(const Assembly& stage, std::int64_t step, std::int64_t ranks, bool list) {
   const Phase phase = stage.method->phase(step);
-  const auto packs = stage.mix->plan(stage.method->draw_index(step), phase.half);
+  const auto packs = stage.mix->plan(phase.draw, phase.half);
   const std::vector<Cost> costs = costs_of(*stage.method, *stage.mix, packs);
   UpdateCost total;
   for (const Cost& cost : costs) {

@@ -76,7 +76,7 @@ class Show final : public Verb {
     const Assembly stage(config, at::kCPU, model_planned(stages, config));
     const Phase phase = stage.method->phase(options.step);
     fmt::print("{}  update {}  phase {}\n", config.name, options.step, phase.name);
-    for (const Pack& pack : stage.mix->plan(stage.method->draw_index(options.step), phase.half)) {
+    for (const Pack& pack : stage.mix->plan(phase.draw, phase.half)) {
       for (const TaskId& id : pack.tasks) {
         const Task task = stage.mix->draw(id);
         fmt::print("\npack {}  {} task {} (pass {})\n", pack.index, task.dataset->name, id.index,

@@ -48,7 +48,11 @@ class MetaPrompting final : public Method {
   void fields(Fields& f) override { options_.fields(f); }
   Params initial() const override;
   std::vector<ParameterGroup> groups(const Params& theta) const override;
-  Phase phase(std::int64_t) const override { return phase_; }
+  Phase phase(std::int64_t step) const override {
+    Phase phase = phase_;
+    phase.draw = step;
+    return phase;
+  }
   std::vector<TaskOutcome> gradients(const Params& theta, const std::vector<Task>& pack,
                                      const StepContext& context, GradientSink& sink) const override;
   bool adapts() const override { return eval_steps() > 0; }
@@ -254,14 +258,10 @@ Batch MetaPrompting::batch(const std::vector<Task>& pack, bool support) const {
 Cost MetaPrompting::cost(const std::vector<TaskShape>& pack) const {
   // Tasks of a pack are computed at once: their activations add up.
   Cost support, query;
-  const auto add = [](Cost& to, const Cost& one) {
-    to.flops += one.flops;
-    to.peak_bytes += one.peak_bytes;
-  };
   for (const TaskShape& shape : pack) {
     const std::int64_t length = std::min(shape.longest + frame_->frame_tokens(), max_length_);
-    add(support, forward_cost(shape.support_rows, length));
-    add(query, forward_cost(shape.query_rows, length));
+    support = at_once(support, forward_cost(shape.support_rows, length));
+    query = at_once(query, forward_cost(shape.query_rows, length));
   }
   // In forward passes: a gradient is 3 of them, 2 where weights are frozen (activations only).
   const double gradient = full() ? 3 : 2;

@@ -59,8 +59,8 @@ class Mlm final : public Method {
   std::vector<ParameterGroup> groups(const Params& theta) const override {
     return groups_by_decay("model", theta, theta.names());
   }
-  Phase phase(std::int64_t) const override {
-    return {"train", Half::all, {"model", "model-undecayed"}};
+  Phase phase(std::int64_t step) const override {
+    return {.name = "train", .groups = {"model", "model-undecayed"}, .draw = step};
   }
   std::vector<TaskOutcome> gradients(const Params& theta, const std::vector<Task>& pack,
                                      const StepContext& context, GradientSink& sink) const override;
@@ -224,7 +224,7 @@ Cost Mlm::cost(const std::vector<TaskShape>& pack) const {
     Cost one =
         pretrained_.backbone->forward_cost(rows, length, 0, hidden, pretrained_.vocabulary->size());
     one.flops *= 3;  // the backward pass costs two forward passes
-    sum += one;
+    sum = in_turn(sum, one);
   }
   return sum;
 }

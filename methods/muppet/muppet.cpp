@@ -60,8 +60,10 @@ class Muppet final : public Method {
   void fields(Fields& f) override { options_.fields(f); }
   Params initial() const override;
   std::vector<ParameterGroup> groups(const Params& theta) const override;
-  Phase phase(std::int64_t) const override {
-    return {"train", Half::all, {"body", "body-undecayed", "heads", "heads-undecayed"}};
+  Phase phase(std::int64_t step) const override {
+    return {.name = "train",
+            .groups = {"body", "body-undecayed", "heads", "heads-undecayed"},
+            .draw = step};
   }
   std::vector<TaskOutcome> gradients(const Params& theta, const std::vector<Task>& pack,
                                      const StepContext& context, GradientSink& sink) const override;
@@ -255,7 +257,7 @@ Cost Muppet::cost(const std::vector<TaskShape>& pack) const {
     const std::int64_t length = std::min(shape.longest + frame_.frame_tokens(), max_length_);
     Cost one = pretrained_.backbone->forward_cost(shape.query_rows, length, 0, 0, 0);
     one.flops *= 3;  // the backward pass costs two forward passes
-    sum += one;
+    sum = in_turn(sum, one);
   }
   return sum;
 }

@@ -10,7 +10,7 @@ namespace metaloom {
 namespace {
 
 /// The same rows twice, below each other.
-Batch twice(const Batch& batch) {
+Batch stacked_on_itself(const Batch& batch) {
   const auto doubled = [](const at::Tensor& x) { return x.defined() ? at::cat({x, x}) : x; };
   Batch out = batch;
   out.ids_RL = doubled(batch.ids_RL);
@@ -102,7 +102,7 @@ SptNet::Loss SptNet::search_loss(const Params& theta, const Task& task, const Ba
       gate_mask_N(update, gates, plan_.options().keep_probability).to(gate_N.options());
   const at::Tensor gate_RN =
       at::cat({(gate_N * kept_N).expand({rows, gates}), gate_N.expand({rows, gates})});
-  const Batch both = twice(batch);
+  const Batch both = stacked_on_itself(batch);
   dropout.copies = 2;
   const std::vector<at::Tensor> states =
       states_RD(theta, both, hyper_network(theta, both, gate_RN, dropout)).chunk(2);

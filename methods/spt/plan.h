@@ -43,9 +43,6 @@ class SptPlan {
   std::int64_t steps() const { return steps_; }  // of the run
   /// Whether update `step`, one of the search, trains the gates.
   bool gates_turn(std::int64_t step) const { return step % 2 == 1; }
-  std::int64_t draw_index(std::int64_t step) const {
-    return searches(step) ? step / 2 : step - search_steps_;
-  }
   /// How many layers the final net has, and which: as the gates of theta stand, or as told.
   std::int64_t final_layers() const;
   std::vector<int> layers(const Params& theta) const;

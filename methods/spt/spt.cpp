@@ -46,7 +46,6 @@ class Spt final : public Method {
   Params initial() const override;
   std::vector<ParameterGroup> groups(const Params& theta) const override;
   Phase phase(std::int64_t step) const override;
-  std::int64_t draw_index(std::int64_t step) const override { return plan_.draw_index(step); }
   std::vector<TaskOutcome> gradients(const Params& theta, const std::vector<Task>& pack,
                                      const StepContext& context, GradientSink& sink) const override;
   at::Tensor scores(const Params& theta, const Task& task,
@@ -126,16 +125,18 @@ std::vector<ParameterGroup> Spt::groups(const Params& theta) const {
 
 Phase Spt::phase(std::int64_t step) const {
   if (!plan_.searches(step)) {
-    Phase retrain{"retrain", Half::all, {"final", "final-undecayed"}};
+    Phase retrain{.name = "retrain", .groups = {"final", "final-undecayed"}};
     if (frame_.soft_tokens() > 0) retrain.groups.push_back("soft");
     // As a run of its own: layers that were searched and layers that were given train alike.
     retrain.first = plan_.search_steps();
     retrain.updates = plan_.steps() - retrain.first;
+    retrain.draw = step - retrain.first;
     return retrain;
   }
-  Phase search{"weights", Half::first, {"search", "search-undecayed"}};
-  if (plan_.gates_turn(step)) search = {"gates", Half::second, {"gates"}};
+  Phase search{.name = "weights", .half = Half::first, .groups = {"search", "search-undecayed"}};
+  if (plan_.gates_turn(step)) search = {.name = "gates", .half = Half::second, .groups = {"gates"}};
   search.updates = plan_.search_steps();
+  search.draw = step / 2;
   return search;
 }
 
@@ -212,7 +213,7 @@ Cost Spt::cost(const std::vector<TaskShape>& pack) const {
     Cost one =
         pretrained_.backbone->forward_cost(rows, text + plan_.options().prompt_rows, 0, rows, 16);
     one.flops *= 2;
-    sum += one;
+    sum = in_turn(sum, one);
   }
   return sum;
 }

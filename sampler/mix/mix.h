@@ -55,8 +55,8 @@ class Mix {
   const TaskFamily& family(int dataset) const { return *families_[dataset]; }
   int index_of(const std::string& dataset) const;
 
-  /// The packs of update `step` (counted among the updates that use `half`). Throws Error{data}
-  /// where a dataset has nothing to train on, or too little to halve.
+  /// The packs of the update that `step` others with the same `half` came before. Throws
+  /// Error{data} where a dataset has nothing to train on, or too little to halve.
   std::vector<Pack> plan(std::int64_t step, Half half) const;
   Task draw(const TaskId& id) const;
   std::vector<Task> draw(const Pack& pack) const;

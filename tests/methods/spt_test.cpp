@@ -74,7 +74,7 @@ TEST(Spt, PhasesAlternateAndThenRetrain) {
   for (std::int64_t step = 0; step < 8; ++step) {
     const Phase phase = method->phase(step);
     EXPECT_EQ(phase.name, expected[step]);
-    EXPECT_EQ(method->draw_index(step), draws[step]);
+    EXPECT_EQ(phase.draw, draws[step]);
     EXPECT_EQ(phase.half, phase.name == "weights" ? Half::first
                           : phase.name == "gates" ? Half::second
                                                   : Half::all);

@@ -28,7 +28,9 @@ class ToyMethod final : public Method {
   std::vector<ParameterGroup> groups(const Params&) const override {
     return {{.name = "all", .parameters = {"w"}}};
   }
-  Phase phase(std::int64_t) const override { return {.name = "all", .groups = {"all"}}; }
+  Phase phase(std::int64_t step) const override {
+    return {.name = "all", .groups = {"all"}, .draw = step};
+  }
   std::vector<TaskOutcome> gradients(const Params& theta, const std::vector<Task>& pack,
                                      const StepContext& context,
                                      GradientSink& sink) const override {

@@ -37,7 +37,7 @@ double learning_rate(const OptimizerOptions& options, std::int64_t step, std::in
 struct GroupUpdate {
   double rate = 0, decay = 0;  // learning rate; decoupled weight decay
   double beta1 = 0;            // Adam's first moment
-  std::int64_t count = 1;      // the how-manieth update of these parameters, from 1
+  std::int64_t count = 1;      // updates of these parameters, this one counted
 };
 
 class UpdateRule {
