@@ -6,12 +6,18 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace metaloom {
 
 enum class Split { train, validation, test };
-const char* name_of(Split split);
+constexpr std::array<std::string_view, 3> words_of(Split) {
+  return {"train", "validation", "test"};
+}
+constexpr const char* name_of(Split split) {
+  return words_of(split)[static_cast<std::size_t>(split)].data();  // a literal, ended by 0
+}
 
 /// Which half of the training rows, of the per-pass halving that bi-level methods need (SPT trains
 /// weights on one and gates on the other). Families without halves treat `first` and `second` as

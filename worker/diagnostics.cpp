@@ -93,11 +93,11 @@ void Diagnostics::write_watch(const Params& theta, std::int64_t step) {
 
 void Diagnostics::before(const Params& theta) {
   if (!options_.before) return;
-  score(theta, 0, options_.before_name, split_called(options_.split), false);
+  score(theta, 0, options_.before_name, options_.split, false);
 }
 
 void Diagnostics::after(const Params& theta) {
-  score(theta, parts_.steps, options_.after_name, split_called(options_.split), true);
+  score(theta, parts_.steps, options_.after_name, options_.split, true);
 }
 
 void Diagnostics::score(const Params& theta, std::int64_t step, const std::string& name,

@@ -4,7 +4,9 @@
 // and from that one list come reading, range checks, did-you-mean, --help and the resolved copy.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <memory>
 #include <string>
@@ -34,11 +36,35 @@ class Fields {
   /// A text that must be one of `allowed`.
   virtual void choice(std::string_view key, std::string& value, std::string_view about,
                       const std::vector<std::string>& allowed) = 0;
+  /// One of an enum's values, all of them or those `allowed`, written as its words:
+  /// words_of(value), declared beside the enum, is an array of them in the order of the values.
+  template <class Enum>
+  void choice(std::string_view key, Enum& value, std::string_view about,
+              std::initializer_list<Enum> allowed = {});
   virtual void texts(std::string_view key, std::vector<std::string>& value,
                      std::string_view about) = 0;
   virtual void integers(std::string_view key, std::vector<std::int64_t>& value,
                         std::string_view about, Range range = {}) = 0;
 };
+
+/// The word of an enum's value.
+template <class Enum>
+std::string word_of(Enum value) {
+  return std::string(words_of(value)[static_cast<std::size_t>(value)]);
+}
+
+template <class Enum>
+void Fields::choice(std::string_view key, Enum& value, std::string_view about,
+                    std::initializer_list<Enum> allowed) {
+  const auto all = words_of(value);
+  std::vector<std::string> words(all.begin(), all.end());
+  const std::vector<std::string> every = words;
+  if (allowed.size() > 0) words.clear();
+  for (const Enum each : allowed) words.push_back(word_of(each));
+  std::string word = word_of(value);
+  choice(key, word, about, words);
+  value = static_cast<Enum>(std::find(every.begin(), every.end(), word) - every.begin());
+}
 
 /// Reads the fields of `object` from `table`. Every key of `table` must be a field of it (or
 /// stand in `others`): an unknown one is an Error{usage} that names the nearest known one.

@@ -13,9 +13,6 @@
 namespace metaloom {
 namespace {
 
-const std::vector<std::string> kSections{"model",    "method",     "data", "optimizer",
-                                         "evaluate", "checkpoint", "comm", "stage"};
-
 /// Names the key that one without its section is meant for: `rate` for optimizer.rate.
 void check_levels(const Table& table) {
   const Table known = StageConfig{}.resolved({});
@@ -63,16 +60,12 @@ StageConfig read_stage(Table table, const std::string& name, bool several) {
   StageConfig out;
   take_older_words(table);
   check_levels(table);
-  read_fields(table, "", out.run, kSections);
-  const auto read = [&](const char* section, auto& options) {
+  std::vector<std::string> sections{"method", "stage"};
+  out.each_section([&](const char* section, auto&) { sections.emplace_back(section); });
+  read_fields(table, "", out.run, sections);
+  out.each_section([&](const char* section, auto& options) {
     read_fields(table.section(section), section, options);
-  };
-  read("model", out.model);
-  read("data", out.data);
-  read("optimizer", out.optimizer);
-  read("evaluate", out.evaluate);
-  read("checkpoint", out.checkpoint);
-  read("comm", out.comm);
+  });
   out.method = table.section("method");
   out.method_name = out.method.text("name");
   if (out.method_name.empty()) {
@@ -120,14 +113,14 @@ void RunOptions::fields(Fields& f) {
   f.integer("seed", seed, "of everything random", {0});
   f.integer("steps", steps, "updates to make", {1, 1e9});
   f.text("init", init, "start from this stage's, run's or checkpoint's model and prompt");
-  f.choice("resume", resume, "continue what the run folder holds", {"auto", "must", "never"});
+  f.choice("resume", resume, "continue what the run folder holds");
   f.integer("non_finite_budget", non_finite_budget, "updates that may be left out", {0});
 }
 
 void ModelOptions::fields(Fields& f) {
   f.text("weights", weights, "model archive, used where there is no init");
-  f.choice("device", device, "where to compute", {"auto", "cpu", "cuda"});
-  f.choice("precision", precision, "of weights and arithmetic", {"float32", "float64"});
+  f.choice("device", device, "where to compute");
+  f.choice("precision", precision, "of weights and arithmetic");
   f.flag("allow_changed", allow_changed,
          "go on, this time, from another model or init than before");
 }
@@ -136,15 +129,11 @@ Table StageConfig::resolved(const Table& method_section) const {
   StageConfig copy = *this;
   copy.data.allow_changed = copy.model.allow_changed = false;  // a permission is for one start
   Table out = write_fields(copy.run);
-  out.set("model", write_fields(copy.model));
+  copy.each_section(
+      [&](const char* section, auto& options) { out.set(section, write_fields(options)); });
   Table method_table = method_section;
   method_table.set("name", method_name);
   out.set("method", method_table);
-  out.set("data", write_fields(copy.data));
-  out.set("optimizer", write_fields(copy.optimizer));
-  out.set("evaluate", write_fields(copy.evaluate));
-  out.set("checkpoint", write_fields(copy.checkpoint));
-  out.set("comm", write_fields(copy.comm));
   return out;
 }
 
@@ -177,7 +166,7 @@ RunConfig load_run(const std::filesystem::path& target,
   }
   out.notes = typed.notes();
   const bool gpus = std::any_of(out.stages.begin(), out.stages.end(), [](const StageConfig& stage) {
-    return stage.model.device != "cpu";
+    return stage.model.device != Processor::cpu;
   });
   for (StageConfig& stage : out.stages) stage.comm.gpus = gpus;
   return out;
@@ -209,10 +198,10 @@ const StageConfig& stage_called(const std::vector<StageConfig>& stages, const st
 
 std::string describe_run_keys() {
   StageConfig config;
-  return describe_fields(config.run, "") + describe_fields(config.model, "model") +
-         describe_fields(config.data, "data") + describe_fields(config.optimizer, "optimizer") +
-         describe_fields(config.evaluate, "evaluate") +
-         describe_fields(config.checkpoint, "checkpoint") + describe_fields(config.comm, "comm");
+  std::string out = describe_fields(config.run, "");
+  config.each_section(
+      [&](const char* section, auto& options) { out += describe_fields(options, section); });
+  return out;
 }
 
 }  // namespace metaloom

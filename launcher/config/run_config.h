@@ -2,8 +2,10 @@
 // the top of the file, and the resolved copy that is kept beside the results.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "checkpoints/checkpoint.h"
@@ -15,13 +17,29 @@
 
 namespace metaloom {
 
+/// Whether a start continues what the run folder holds.
+enum class Resume { automatic, must, never };
+constexpr std::array<std::string_view, 3> words_of(Resume) {
+  return {"auto", "must", "never"};
+}
+
+enum class Processor { automatic, cpu, cuda };
+constexpr std::array<std::string_view, 3> words_of(Processor) {
+  return {"auto", "cpu", "cuda"};
+}
+
+enum class Precision { float32, float64 };
+constexpr std::array<std::string_view, 2> words_of(Precision) {
+  return {"float32", "float64"};
+}
+
 /// The top-level keys of a stage.
 struct RunOptions {
   std::string run = "runs/run";  // folder of the run
   std::int64_t seed = 1;
-  std::int64_t steps = 100;     // updates
-  std::string init;             // an earlier stage's name, a run folder or a checkpoint
-  std::string resume = "auto";  // auto | must | never
+  std::int64_t steps = 100;  // updates
+  std::string init;          // an earlier stage's name, a run folder or a checkpoint
+  Resume resume = Resume::automatic;
   std::int64_t non_finite_budget = 10;
   void fields(Fields& f);
 };
@@ -29,9 +47,9 @@ struct RunOptions {
 /// `[model]`.
 struct ModelOptions {
   std::string weights = ".cache/models/minilm-mlm.h5";  // used where there is no init
-  std::string device = "auto";                          // auto | cpu | cuda
-  std::string precision = "float32";                    // float32 | float64
-  bool allow_changed = false;                           // go on from another one than before
+  Processor device = Processor::automatic;
+  Precision precision = Precision::float32;
+  bool allow_changed = false;  // go on from another one than before
   void fields(Fields& f);
 };
 
@@ -50,6 +68,17 @@ struct StageConfig {
   CommOptions comm;
   std::string method_name;
   Table method;  // `[method]` without its name
+
+  /// Calls visit(name, options) for every section that is a struct's: the one list of them.
+  template <class Visit>
+  void each_section(const Visit& visit) {
+    visit("model", model);
+    visit("data", data);
+    visit("optimizer", optimizer);
+    visit("evaluate", evaluate);
+    visit("checkpoint", checkpoint);
+    visit("comm", comm);
+  }
 
   /// The stage as a complete table; `method` is the method's own resolved section.
   Table resolved(const Table& method) const;

@@ -65,7 +65,7 @@ Overlap overlap_of(const TokenStore& store, Split split, const std::string& trai
 
 /// The splits that a stage scores.
 std::set<Split> scored(const EvaluationOptions& options) {
-  std::set<Split> out{split_called(options.split)};
+  std::set<Split> out{options.split};
   if (options.every > 0) out.insert(Split::validation);
   return out;
 }
@@ -102,7 +102,8 @@ std::vector<std::string> StageLineage::allowed(const MixOptions& data) const {
   std::vector<std::string> out = described;
   for (const Overlap& overlap : found) {
     // Where its texts are left out, that a set of this name was trained on is still to be told.
-    const bool gone = data.overlap_of(overlap.dataset) == "leave out" && !overlap.rows.empty();
+    const bool gone =
+        data.overlap_of(overlap.dataset) == OverlapRule::leave_out && !overlap.rows.empty();
     if (!gone) out.push_back(overlap.line);
   }
   return out;
@@ -112,7 +113,8 @@ std::map<std::string, std::map<Split, std::set<std::int64_t>>> StageLineage::lef
     const MixOptions& data) const {
   std::map<std::string, std::map<Split, std::set<std::int64_t>>> out;
   for (const Overlap& overlap : found) {
-    if (data.overlap_of(overlap.dataset) != "leave out" || overlap.rows.empty()) continue;
+    if (data.overlap_of(overlap.dataset) != OverlapRule::leave_out || overlap.rows.empty())
+      continue;
     out[overlap.dataset][overlap.split].insert(overlap.rows.begin(), overlap.rows.end());
   }
   return out;
@@ -203,7 +205,7 @@ std::vector<std::string> check_overlaps(const std::vector<StageConfig>& stages,
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const MixOptions& data = stages[i].data;
     for (const Overlap& overlap : lineages[i].found) {
-      if (data.overlap_of(overlap.dataset) != "refuse") continue;
+      if (data.overlap_of(overlap.dataset) != OverlapRule::refuse) continue;
       throw Error(
           Fault::data, overlap.line, "stage " + stages[i].name,
           fmt::format("Leave those datasets out of the mix; or say data.overlap=\"leave out\" "

@@ -221,7 +221,7 @@ void check_chain(const std::vector<StageConfig>& stages) {
   std::map<std::string, std::string> longer;  // stages whose result will be another one, and why
   for (const StageConfig& stage : stages) {
     const fs::path file = stage.folder / "config.toml";
-    const bool goes_on = stage.run.resume != "never" && has_begun(stage.folder);
+    const bool goes_on = stage.run.resume != Resume::never && has_begun(stage.folder);
     const auto before = longer.find(stage.init_stage);
     if (before != longer.end()) {
       if (goes_on) {

@@ -55,13 +55,13 @@ std::optional<Checkpoint> checkpoint_to_resume(Communicator& comm, CheckpointFol
                                                const StageConfig& config) {
   std::string path;
   const RunOptions& run = config.run;
-  if (folder != nullptr && run.resume != "never") {
+  if (folder != nullptr && run.resume != Resume::never) {
     const auto newest = folder->newest(shared, config.model.allow_changed);
     if (newest) path = newest->folder().string();
   }
   path = as_rank_0_says(comm, path);
   if (!path.empty()) return Checkpoint::open(path);
-  if (run.resume == "must") {
+  if (run.resume == Resume::must) {
     throw Error(Fault::no_checkpoint, "there is no usable checkpoint", run.run,
                 "Start the run with resume=auto, or check the folder.");
   }
@@ -105,7 +105,7 @@ void check_tasks(const Communicator& comm, const Assembly& stage) {
     }
   }
   for (int dataset = 0; dataset < mix.datasets(); ++dataset) {
-    mix.evaluation(dataset, split_called(stage.config.evaluate.split), 1);
+    mix.evaluation(dataset, stage.config.evaluate.split, 1);
     if (stage.config.evaluate.every > 0) mix.evaluation(dataset, Split::validation, 1);
   }
 }
@@ -121,8 +121,8 @@ void tell_resumed(const Assembly& stage, const Optimizer& optimizer, const Stage
       "{}: {} updates instead of {}: from here on the learning rate is that of a run of {} "
       "(schedule {}: {:.2e} at update {}, {:.2e} at the end)",
       config.name, config.run.steps, start.steps_before, config.run.steps,
-      config.optimizer.schedule, optimizer.rate(stage.method->phase(step), step, config.run.steps),
-      step + 1,
+      word_of(config.optimizer.schedule),
+      optimizer.rate(stage.method->phase(step), step, config.run.steps), step + 1,
       optimizer.rate(stage.method->phase(config.run.steps - 1), config.run.steps - 1,
                      config.run.steps));
 }
@@ -151,7 +151,7 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage,
            const StageStart& start, int threads, const std::function<void()>& begins) {
   const StageConfig& config = stage.config;
   const bool writes = comm.rank() == 0;
-  if (writes && config.run.resume == "never") clear_folder(config.folder);
+  if (writes && config.run.resume == Resume::never) clear_folder(config.folder);
   std::map<std::string, std::string> texts;
   std::optional<CheckpointFolder> folder;
   if (writes) {
@@ -223,7 +223,7 @@ Table skip(const Assembly& stage, const Table& resolved, const StageStart& start
 }  // namespace
 
 at::Device device_of(const StageConfig& config, Communicator& comm) {
-  if (config.model.device == "cpu") return at::kCPU;
+  if (config.model.device == Processor::cpu) return at::kCPU;
   // Whatever the backend: ranks that share a GPU run out of its memory, or out of time.
   const std::string shared = shared_gpu(comm.all_gather(describe_gpu(comm)));
   if (!shared.empty()) {
@@ -231,7 +231,7 @@ at::Device device_of(const StageConfig& config, Communicator& comm) {
                 "Start one rank per GPU, or compute on the CPU: model.device=cpu.");
   }
   const at::Device device = rank_device(comm);
-  if (config.model.device == "cuda" && !device.is_cuda()) {
+  if (config.model.device == Processor::cuda && !device.is_cuda()) {
     throw Error(Fault::usage, "there is no GPU that this rank may use", "model.device = \"cuda\"",
                 "Ask Slurm for one (--gpus-per-task=1), or set model.device=auto or cpu.");
   }

@@ -53,7 +53,7 @@ std::map<std::string, std::string> records(const Communicator& comm, const Assem
 std::string left_out_lines(const Assembly& stage, const StageLineage& lineage) {
   std::string out;
   for (const Overlap& overlap : lineage.found) {
-    if (stage.config.data.overlap_of(overlap.dataset) != "leave out") continue;
+    if (stage.config.data.overlap_of(overlap.dataset) != OverlapRule::leave_out) continue;
     const TokenStore& store = stage.mix->store(stage.mix->index_of(overlap.dataset));
     for (const std::int64_t row : overlap.rows) {
       const auto pieces = store.example(overlap.split, row).segments.at(0);

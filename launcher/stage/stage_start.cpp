@@ -81,12 +81,12 @@ StageStart judge(const Assembly& stage, const Table& resolved) {
   const fs::path& folder = config.folder;
   check_links(config);
   const bool begun = has_begun(folder);
-  if (config.run.resume == "must" && !begun) {
+  if (config.run.resume == Resume::must && !begun) {
     throw Error(Fault::no_checkpoint, "there is no usable checkpoint", folder.string(),
                 "Start the run with resume=auto, or check the folder.");
   }
   StageStart out;
-  if (config.run.resume == "never") return out;
+  if (config.run.resume == Resume::never) return out;
   SettingChanges settings;
   if (fs::exists(folder / "config.toml")) {
     settings = changes_since(recorded_config(folder, stage), resolved);

@@ -214,7 +214,7 @@ class Evaluate final : public Verb {
   static void score(Communicator& comm, StageConfig& config, const fs::path& folder,
                     const EvaluateOptions& options) {
     const Checkpoint checkpoint = Checkpoint::open(resolve_checkpoint(folder));
-    const Split split = split_called(config.evaluate.split);
+    const Split split = config.evaluate.split;
     settle_overlaps(comm, config, checkpoint, split);
     // What init names may have changed, or be gone: the checkpoint has a model of its own.
     Assembly stage(config, device_of(config, comm), model_of(checkpoint));

@@ -129,7 +129,8 @@ void print_stage(const StageConfig& config, const StageLineage& lineage, const P
   fmt::print("  overlaps     {}\n", none ? "none" : "");
   for (const std::string& line : lineage.described) fmt::print("    {}\n", line);
   for (const Overlap& overlap : lineage.found) {
-    fmt::print("    {}  (overlap: {})\n", overlap.line, config.data.overlap_of(overlap.dataset));
+    fmt::print("    {}  (overlap: {})\n", overlap.line,
+               word_of(config.data.overlap_of(overlap.dataset)));
   }
 }
 

@@ -47,7 +47,7 @@ std::int64_t threads_of_run(Communicator& comm, const StageConfig& any) {
   const std::int64_t here = threads_per_rank(any.comm, comm);
   CommOptions before;
   const auto file = std::filesystem::path(any.run.run) / "config.toml";
-  if (comm.rank() == 0 && any.run.resume != "never" && std::filesystem::exists(file)) {
+  if (comm.rank() == 0 && any.run.resume != Resume::never && std::filesystem::exists(file)) {
     read_fields(Table::load(file).section("comm"), "comm", before);
   }
   const std::int64_t threads = before.threads > 0 ? before.threads : here;
@@ -65,8 +65,8 @@ void demand_first_stage_only(Communicator& comm, std::vector<StageConfig>& stage
     const bool begun = comm.rank() == 0 && has_begun(stage.folder);
     if (as_rank_0_says(comm, begun ? "begun" : "") == "begun") {
       found = true;
-    } else if (found && stage.run.resume == "must") {
-      stage.run.resume = "auto";
+    } else if (found && stage.run.resume == Resume::must) {
+      stage.run.resume = Resume::automatic;
     }
   }
 }

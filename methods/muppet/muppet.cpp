@@ -7,7 +7,9 @@
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/registry.h"
@@ -27,17 +29,27 @@ std::string head_of(const DatasetInfo& dataset) {
   return is_choice(dataset) ? "head.choice" : "head." + dataset.name;
 }
 
+enum class Trained { all, no_embeddings };
+constexpr std::array<std::string_view, 2> words_of(Trained) {
+  return {"all", "no-embeddings"};
+}
+
+/// What heads read of a row.
+enum class RowState { mean, cls };
+constexpr std::array<std::string_view, 2> words_of(RowState) {
+  return {"mean", "cls"};
+}
+
 struct Options {
-  std::string train = "all";
-  std::string state = "mean";
+  Trained train = Trained::all;
+  RowState state = RowState::mean;
   double dropout = 0.1;
   double head_rate = 1;
   bool loss_scaling = true;
 
   void fields(Fields& f) {
-    f.choice("train", train, "the encoder's weights that are trained", {"all", "no-embeddings"});
-    f.choice("state", state, "what heads read: the mean of a row's states, or its [CLS] state",
-             {"mean", "cls"});
+    f.choice("train", train, "the encoder's weights that are trained");
+    f.choice("state", state, "what heads read: the mean of a row's states, or its [CLS] state");
     f.real("dropout", dropout, "share of states dropped in training", {0, 0.9});
     f.real("head_rate", head_rate, "learning rate of the heads, times the schedule's", {0, 1e4});
     f.flag("loss_scaling", loss_scaling,
@@ -100,7 +112,7 @@ class Muppet final : public Method {
 std::vector<std::string> Muppet::trained_weights() const {
   std::vector<std::string> names;
   for (const auto& [name, shape] : pretrained_.backbone->shapes(/*pooler=*/false, /*head=*/false)) {
-    if (options_.train == "all" || name != pretrained_.backbone->word_table())
+    if (options_.train == Trained::all || name != pretrained_.backbone->word_table())
       names.push_back(name);
   }
   return names;
@@ -154,7 +166,7 @@ at::Tensor Muppet::row_states(const Weights& weights, const Batch& batch,
   ForwardOptions options;
   options.dropout = dropout;
   options.dropout_rate = options_.dropout;
-  if (options_.state == "cls") {
+  if (options_.state == RowState::cls) {
     options.keep_R = at::zeros_like(batch.length_R);
     return pretrained_.backbone->encode(weights, batch, options);
   }

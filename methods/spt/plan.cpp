@@ -14,8 +14,7 @@ namespace metaloom {
 void SptOptions::fields(Fields& f) {
   f.text("template", words,
          "what the model reads: {text}, one [MASK], {pair} if rows are pairs, <soft:n>");
-  f.choice("select", select, "the layers that keep prompts: by their gates, or a control",
-           {"gates", "random", "all", "listed"});
+  f.choice("select", select, "the layers that keep prompts: by their gates, or a control");
   f.integers("layers", layers, "select = \"listed\": these layers, 0 for the embeddings' output",
              {0, 1000});
   f.integer("keep", keep, "layers that keep prompts (gates, random)", {1, 1000});
@@ -53,7 +52,7 @@ void SptPlan::check_layers() const {
   const auto refuse = [](const std::string& what, const std::string& cure) {
     throw Error(Fault::usage, what, "method.layers", cure);
   };
-  if ((options_.select == "listed") != !options_.layers.empty()) {
+  if ((options_.select == Select::listed) != !options_.layers.empty()) {
     refuse("select = \"listed\" and a list of layers belong together",
            "Give both, or neither of them.");
   }
@@ -84,17 +83,17 @@ void SptPlan::check_steps() const {
 }
 
 std::int64_t SptPlan::final_layers() const {
-  if (options_.select == "all") return positions_;
-  if (options_.select == "listed") return static_cast<std::int64_t>(options_.layers.size());
+  if (options_.select == Select::all) return positions_;
+  if (options_.select == Select::listed) return static_cast<std::int64_t>(options_.layers.size());
   return options_.keep;
 }
 
 std::vector<int> SptPlan::layers(const Params& theta) const {
   if (searches()) return largest_gates(theta.at("gates"), positions_, options_.keep);
   std::vector<int> out;
-  if (options_.select == "listed") {
+  if (options_.select == Select::listed) {
     out.assign(options_.layers.begin(), options_.layers.end());
-  } else if (options_.select == "random") {
+  } else if (options_.select == Select::random) {
     const std::vector<std::int64_t> order = rng_.permutation(positions_);
     out.assign(order.begin(), order.begin() + options_.keep);
   } else {

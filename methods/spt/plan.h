@@ -3,8 +3,10 @@
 // found on all of it. Which layers were found is a pure function of theta.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "methods/method.h"
@@ -12,9 +14,15 @@
 
 namespace metaloom {
 
+/// The layers that keep prompts: those with the largest gates, or a control.
+enum class Select { gates, random, all, listed };
+constexpr std::array<std::string_view, 4> words_of(Select) {
+  return {"gates", "random", "all", "listed"};
+}
+
 struct SptOptions {
   std::string words = "{text} . it was [MASK] .";
-  std::string select = "gates";
+  Select select = Select::gates;
   std::vector<std::int64_t> layers;
   std::int64_t keep = 2, search_steps = 0;
   std::int64_t prompt_rows = 5, bottleneck = 128, phm = 1;
@@ -37,7 +45,7 @@ class SptPlan {
   std::int64_t positions() const { return positions_; }
   const GeneratorShape& generator() const { return generator_; }
 
-  bool searches() const { return options_.select == "gates"; }
+  bool searches() const { return options_.select == Select::gates; }
   bool searches(std::int64_t step) const { return step < search_steps_; }
   std::int64_t search_steps() const { return search_steps_; }
   std::int64_t steps() const { return steps_; }  // of the run

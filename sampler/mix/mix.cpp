@@ -65,8 +65,7 @@ void MixOptions::fields(Fields& f) {
   f.text("root", root, "folder of the token stores, as written by `metaloom data`");
   f.texts("datasets", datasets, "names of token stores in root; \"*\" for all of them");
   f.choice("overlap", overlap,
-           "evaluation texts that were trained on (allow_overlap=true: allow all of them)",
-           {"refuse", "leave out", "allow"});
+           "evaluation texts that were trained on (allow_overlap=true: allow all of them)");
   f.texts("overlap_left_out", overlap_left_out, "the sets of which such texts are left out");
   f.texts("overlap_allowed", overlap_allowed, "the sets of which such texts are allowed");
   f.flag("allow_changed", allow_changed, "go on, this time, with stores that hold other rows now");
@@ -75,12 +74,12 @@ void MixOptions::fields(Fields& f) {
   task.fields(f);
 }
 
-std::string MixOptions::overlap_of(const std::string& dataset) const {
+OverlapRule MixOptions::overlap_of(const std::string& dataset) const {
   const auto names = [&](const std::vector<std::string>& sets) {
     return std::find(sets.begin(), sets.end(), dataset) != sets.end();
   };
-  if (names(overlap_left_out)) return "leave out";
-  return names(overlap_allowed) ? "allow" : overlap;
+  if (names(overlap_left_out)) return OverlapRule::leave_out;
+  return names(overlap_allowed) ? OverlapRule::allow : overlap;
 }
 
 std::vector<std::string> datasets_in(const std::filesystem::path& root) {

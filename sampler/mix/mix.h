@@ -5,23 +5,31 @@
 // The mix owns the token stores that tasks point into. It may be shared by threads.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sampler/families/task_family.h"
 
 namespace metaloom {
 
+/// What becomes of evaluation texts that were trained on.
+enum class OverlapRule { refuse, leave_out, allow };
+constexpr std::array<std::string_view, 3> words_of(OverlapRule) {
+  return {"refuse", "leave out", "allow"};
+}
+
 struct MixOptions {
   std::string root;                   // folder of the token stores (`metaloom data`)
   std::vector<std::string> datasets;  // names of stores in root; * for all of them
   // Evaluation texts that were trained on: what becomes of them, and the sets that differ.
-  std::string overlap = "refuse";  // refuse | leave out | allow
+  OverlapRule overlap = OverlapRule::refuse;
   std::vector<std::string> overlap_left_out, overlap_allowed;
   bool allow_changed = false;  // go on with stores that hold other rows than before
   std::int64_t slots = 4;      // tasks of one update
@@ -30,8 +38,8 @@ struct MixOptions {
   /// No key: the rows, by set, that evaluations of a split leave out.
   std::map<std::string, std::map<Split, std::set<std::int64_t>>> left_out;
   void fields(Fields& f);
-  /// refuse, leave out or allow: what holds for this set.
-  std::string overlap_of(const std::string& dataset) const;
+  /// What holds for this set.
+  OverlapRule overlap_of(const std::string& dataset) const;
 };
 
 /// A group of tasks that one rank computes in one pass: consecutive slots whose families say that

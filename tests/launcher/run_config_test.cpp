@@ -105,9 +105,9 @@ TEST_F(RunConfig, WhatMakesARunAnother) {
 
 TEST_F(RunConfig, AnOlderWordForAllowedOverlaps) {
   const std::string one = "method.name = \"muppet\"\n[data]\nallow_overlap = true\n";
-  EXPECT_EQ(load(one)[0].data.overlap, "allow");
-  EXPECT_EQ(load(one, {"data.overlap=leave out"})[0].data.overlap, "leave out");
-  EXPECT_EQ(load(one, {"data.allow_overlap=false"})[0].data.overlap, "refuse");
+  EXPECT_EQ(load(one)[0].data.overlap, OverlapRule::allow);
+  EXPECT_EQ(load(one, {"data.overlap=leave out"})[0].data.overlap, OverlapRule::leave_out);
+  EXPECT_EQ(load(one, {"data.allow_overlap=false"})[0].data.overlap, OverlapRule::refuse);
   EXPECT_ERROR(load(one + "overlap = \"leave out\"\n"), Fault::usage, "allow_overlap",
                "Leave one of the two out");
   EXPECT_ERROR(load(one, {"data.allow_overlap=maybe"}), Fault::usage, "data.allow_overlap");

@@ -42,7 +42,7 @@ void three_steps(Optimizer& optimizer) {
 }
 
 OptimizerOptions constant(const std::string& name) {
-  return {.name = name, .rate = 0.1, .schedule = "constant", .warmup = 0, .clip = 0};
+  return {.name = name, .rate = 0.1, .schedule = Schedule::constant, .warmup = 0, .clip = 0};
 }
 
 // Golden values: torch.optim.AdamW(lr=0.1, betas=(0.9, 0.99), weight_decay=0.05) and
@@ -147,8 +147,9 @@ TEST(Optimizer, RefusesAStateOfAnotherModel) {
 TEST(LearningRate, WarmsUpThenFollowsTheSchedule) {
   OptimizerOptions options = constant("sgd");
   options.warmup = 0.1;
-  for (const std::string schedule : {"constant", "linear", "cosine"}) {
-    options.schedule = schedule;
+  for (const Schedule each : {Schedule::constant, Schedule::linear, Schedule::cosine}) {
+    options.schedule = each;
+    const std::string schedule = word_of(each);
     double before = 0;
     for (int step = 0; step < 10; ++step) {
       EXPECT_GT(learning_rate(options, step, 100), before) << schedule;

@@ -74,16 +74,12 @@ class Watched {
 
 void EvaluationOptions::fields(Fields& f) {
   f.integer("every", every, "updates between evaluations on validation data; 0: none", {0});
-  f.choice("split", split, "scored before and after training", {"validation", "test"});
+  f.choice("split", split, "scored before and after training", {Split::validation, Split::test});
   f.integer("episodes", episodes, "episodes scored of an episode dataset", {1, 1e7});
   f.integer("batches", batches, "batches scored of any other dataset; 0: the whole split", {0});
   f.flag("before", before, "score before the first update too");
   f.text("before_name", before_name, "what tables call the score before training");
   f.text("after_name", after_name, "what tables call the score after training");
-}
-
-Split split_called(const std::string& name) {
-  return name == "test" ? Split::test : name == "train" ? Split::train : Split::validation;
 }
 
 std::string counted(const Score& score) {

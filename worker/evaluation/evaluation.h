@@ -16,11 +16,11 @@ namespace metaloom {
 
 /// `[evaluate]`: what is scored, and when.
 struct EvaluationOptions {
-  std::int64_t every = 0;            // updates between evaluations on the validation split; 0: none
-  std::string split = "validation";  // of the evaluations before and after training
-  std::int64_t episodes = 100;       // of an episode dataset
-  std::int64_t batches = 0;          // of any other; 0: all of the split
-  bool before = true;                // score theta before the first update too
+  std::int64_t every = 0;           // updates between evaluations on the validation split; 0: none
+  Split split = Split::validation;  // of the evaluations before and after training
+  std::int64_t episodes = 100;      // of an episode dataset
+  std::int64_t batches = 0;         // of any other; 0: all of the split
+  bool before = true;               // score theta before the first update too
   std::string before_name = "before", after_name = "after";  // how tables call the two
   void fields(Fields& f);
 };
@@ -39,8 +39,6 @@ struct Score {
 std::vector<Score> evaluate(Communicator& comm, const Method& method, const Params& theta,
                             const Mix& mix, Split split, const EvaluationOptions& options,
                             const StepContext& context, const std::string& title);
-
-Split split_called(const std::string& name);
 
 /// "n = 100", and how many rows were left out where any were.
 std::string counted(const Score& score);

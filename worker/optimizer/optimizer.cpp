@@ -15,7 +15,7 @@ namespace metaloom {
 void OptimizerOptions::fields(Fields& f) {
   f.choice("name", name, "update rule", Registry<UpdateRule>::names());
   f.real("rate", rate, "peak learning rate", {0, 1e3});
-  f.choice("schedule", schedule, "after the warm-up", {"constant", "linear", "cosine"});
+  f.choice("schedule", schedule, "after the warm-up");
   f.real("warmup", warmup, "share of the updates with a rising rate", {0, 1});
   f.real("weight_decay", weight_decay, "decoupled weight decay", {0, 10});
   f.real("clip", clip, "largest global gradient norm; 0: no clipping", {0});
@@ -30,10 +30,10 @@ double learning_rate(const OptimizerOptions& options, std::int64_t step, std::in
   if (static_cast<double>(step) < warm) {
     return options.rate * static_cast<double>(step + 1) / (warm + 1);
   }
-  if (options.schedule == "constant") return options.rate;
+  if (options.schedule == Schedule::constant) return options.rate;
   const double left = std::max(1.0, static_cast<double>(steps) - warm);
   const double done = std::min(1.0, (static_cast<double>(step) - warm) / left);
-  if (options.schedule == "linear") return options.rate * (1 - done);
+  if (options.schedule == Schedule::linear) return options.rate * (1 - done);
   return options.rate * 0.5 * (1 + std::cos(std::numbers::pi * done));
 }
 

@@ -4,10 +4,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/archive/archive.h"
@@ -16,11 +18,17 @@
 
 namespace metaloom {
 
+/// The learning rate after the warm-up.
+enum class Schedule { constant, linear, cosine };
+constexpr std::array<std::string_view, 3> words_of(Schedule) {
+  return {"constant", "linear", "cosine"};
+}
+
 /// `[optimizer]`: the outer update.
 struct OptimizerOptions {
   std::string name = "adamw";
   double rate = 1e-3;  // peak learning rate
-  std::string schedule = "linear";
+  Schedule schedule = Schedule::linear;
   double warmup = 0.06;       // share of the updates
   double weight_decay = 0.0;  // decoupled; groups may refuse it
   double clip = 1.0;          // global L2 norm of the outer gradient; 0: off
