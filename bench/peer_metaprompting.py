@@ -7,7 +7,7 @@ attention that can be differentiated twice.
 import torch
 from torch.nn import functional
 
-from bench.peer import load_model, padded
+from bench.peer_model import load_model, padded
 
 
 def cloze(work, vocabulary, rows):

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from bench.peer import load_model, padded
+from bench.peer_model import load_model, padded
 
 
 class Muppet:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench.peer import load_model
+from bench.peer_model import load_model
 from bench.peer_metaprompting import cloze, first_pieces
 
 
