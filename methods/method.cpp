@@ -95,14 +95,6 @@ std::int64_t max_length_of(const Ingredients& ingredients) {
   return wanted;
 }
 
-bool deliver(const at::Tensor& loss, const Params& leaves, GradientSink& sink) {
-  if (!loss.isfinite().item<bool>()) return false;
-  const Params gradient = grad(loss, leaves);
-  if (!all_finite(gradient)) return false;
-  for (const auto& [name, value] : gradient) sink.add(name, value);
-  return true;
-}
-
 double accuracy_of(const at::Tensor& scores_RN, const at::Tensor& label_R) {
   return scores_RN.detach().argmax(1).eq(label_R).to(at::kDouble).mean().item<double>();
 }

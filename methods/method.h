@@ -160,10 +160,6 @@ std::vector<std::string> names_of(const std::vector<ParameterGroup>& groups);
 bool all_finite(const Params& values);
 /// data.max_length. Throws Error{usage} where the model has fewer positions than that.
 std::int64_t max_length_of(const Ingredients& ingredients);
-/// Takes the gradient of one task's `loss` (a scalar) with respect to `leaves` and delivers it,
-/// unless the loss or any of it is not finite: then nothing of the task reaches the sink. Returns
-/// whether it was finite.
-bool deliver(const at::Tensor& loss, const Params& leaves, GradientSink& sink);
 /// The share of rows whose largest score is at their label.
 double accuracy_of(const at::Tensor& scores_RN, const at::Tensor& label_R);
 /// Throws Error{data} where the model has no MLM head.

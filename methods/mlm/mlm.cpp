@@ -14,6 +14,7 @@
 #include "core/registry.h"
 #include "methods/cloze/template.h"
 #include "methods/method.h"
+#include "methods/task_by_task.h"
 
 namespace metaloom {
 namespace {
@@ -102,7 +103,7 @@ Params Mlm::initial() const {
                   .normal_tensor(shape, kInitialSpread, words_VD.scalar_type())
                   .to(words_VD.device());
     }
-    theta.set("model." + name, value);
+    theta.set(kModelPrefix + name, value);
   }
   return theta;
 }
@@ -181,24 +182,18 @@ at::Tensor Mlm::logits_MV(const Params& theta, const Hidden& rows, const Rng* dr
 
 std::vector<TaskOutcome> Mlm::gradients(const Params& theta, const std::vector<Task>& pack,
                                         const StepContext& context, GradientSink& sink) const {
-  std::vector<TaskOutcome> outcomes;
-  for (const Task& task : pack) {
-    const Rng rng = context.of(task.id);
-    const Rng dropout = rng.at("dropout");
-    const Hidden rows = hidden(task, rng.at("hidden pieces"));
-    const Params leaves = theta.leaves();
-    const at::Tensor logits = logits_MV(leaves, rows, options_.dropout > 0 ? &dropout : nullptr);
-    const at::Tensor loss = at::cross_entropy_loss(logits, rows.piece_M);
-
-    TaskOutcome outcome;
-    outcome.task = task.id;
-    outcome.loss = loss.item<double>();
-    outcome.tokens = rows.batch.tokens;
-    outcome.metrics["accuracy"] = accuracy_of(logits, rows.piece_M);
-    outcome.finite = deliver(loss, leaves, sink);
-    outcomes.push_back(std::move(outcome));
-  }
-  return outcomes;
+  return gradients_task_by_task(
+      pack, sink, [&](const Task&) { return theta.leaves(); },
+      [&](const Task& task, const Params& leaves) {
+        const Rng rng = context.of(task.id);
+        const Rng dropout = rng.at("dropout");
+        const Hidden rows = hidden(task, rng.at("hidden pieces"));
+        const at::Tensor logits =
+            logits_MV(leaves, rows, options_.dropout > 0 ? &dropout : nullptr);
+        return TaskLoss{.total = at::cross_entropy_loss(logits, rows.piece_M),
+                        .tokens = rows.batch.tokens,
+                        .metrics = {{"accuracy", accuracy_of(logits, rows.piece_M)}}};
+      });
 }
 
 /// "accuracy" and "loss" at hidden positions, "count" of them. The same pieces are hidden at every

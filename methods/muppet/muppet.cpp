@@ -15,6 +15,7 @@
 #include "core/registry.h"
 #include "methods/cloze/template.h"
 #include "methods/method.h"
+#include "methods/task_by_task.h"
 
 namespace metaloom {
 namespace {
@@ -121,7 +122,7 @@ std::vector<std::string> Muppet::trained_weights() const {
 Params Muppet::initial() const {
   Params theta;
   for (const std::string& name : trained_weights()) {
-    theta.set("model." + name, pretrained_.weights.at(name));
+    theta.set(kModelPrefix + name, pretrained_.weights.at(name));
   }
   const auto like = pretrained_.words_VD().options();
   const auto dtype = c10::typeMetaToScalarType(like.dtype());
@@ -230,32 +231,27 @@ at::Tensor Muppet::loss(const at::Tensor& scores_QN, const Task& task) const {
   return (cost_Q * at::tensor(share, at::kDouble).to(cost_Q.options())).mean();
 }
 
-// Every slot has a graph of its own: a slot whose loss or gradient is not finite leaves no trace.
 std::vector<TaskOutcome> Muppet::gradients(const Params& theta, const std::vector<Task>& pack,
                                            const StepContext& context, GradientSink& sink) const {
-  std::vector<TaskOutcome> outcomes;
-  for (const Task& task : pack) {
+  const auto trained_by = [&](const Task& task) {
     const std::string head = head_of(*task.dataset) + ".";
-    const Params leaves = theta
-                              .select([&](std::string_view name) {
-                                return name.starts_with("model.") || name.starts_with(head);
-                              })
-                              .leaves();
-    const Batch batch = framed(task);
-    const Rng dropout = context.of(task.id).at("dropout");
-    const at::Tensor scores_QN =
-        log_probabilities(leaves, task, batch, options_.dropout > 0 ? &dropout : nullptr);
-    const at::Tensor loss = this->loss(scores_QN, task);
-
-    TaskOutcome outcome;
-    outcome.task = task.id;
-    outcome.loss = loss.item<double>();
-    outcome.tokens = batch.tokens;
-    outcome.metrics["accuracy"] = accuracy_of(scores_QN, labels_of(task.query, scores_QN.device()));
-    outcome.finite = deliver(loss, leaves, sink);
-    outcomes.push_back(std::move(outcome));
-  }
-  return outcomes;
+    return theta
+        .select([&](std::string_view name) {
+          return name.starts_with(kModelPrefix) || name.starts_with(head);
+        })
+        .leaves();
+  };
+  return gradients_task_by_task(
+      pack, sink, trained_by, [&](const Task& task, const Params& leaves) {
+        const Batch batch = framed(task);
+        const Rng dropout = context.of(task.id).at("dropout");
+        const at::Tensor scores_QN =
+            log_probabilities(leaves, task, batch, options_.dropout > 0 ? &dropout : nullptr);
+        const at::Tensor label_Q = labels_of(task.query, scores_QN.device());
+        return TaskLoss{.total = loss(scores_QN, task),
+                        .tokens = batch.tokens,
+                        .metrics = {{"accuracy", accuracy_of(scores_QN, label_Q)}}};
+      });
 }
 
 at::Tensor Muppet::scores(const Params& theta, const Task& task, const StepContext&) const {

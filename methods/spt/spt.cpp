@@ -25,6 +25,7 @@
 #include "methods/method.h"
 #include "methods/spt/net.h"
 #include "methods/spt/plan.h"
+#include "methods/task_by_task.h"
 
 namespace metaloom {
 namespace {
@@ -159,11 +160,12 @@ Batch Spt::framed(const Task& task) const {
 std::vector<TaskOutcome> Spt::gradients(const Params& theta, const std::vector<Task>& pack,
                                         const StepContext& context, GradientSink& sink) const {
   const std::vector<std::string> names = trained(theta, context.step);
-  std::vector<TaskOutcome> outcomes;
-  for (const Task& task : pack) {
+  const auto leaves_of = [&](const Task&) {
     Params leaves;
     for (const std::string& name : names) leaves.set(name, theta.at(name));
-    leaves = leaves.leaves();
+    return leaves.leaves();
+  };
+  return gradients_task_by_task(pack, sink, leaves_of, [&](const Task& task, const Params& leaves) {
     const Params mixed = theta.merged_with(leaves);
     const Batch batch = framed(task);
     const Rng drops = context.of(task.id).at("prompt dropout");
@@ -171,18 +173,13 @@ std::vector<TaskOutcome> Spt::gradients(const Params& theta, const std::vector<T
     const SptNet::Loss loss = plan_.searches(context.step)
                                   ? net_.search_loss(mixed, task, batch, context.rng, dropout)
                                   : net_.final_loss(mixed, task, batch, dropout);
-
-    TaskOutcome outcome;
-    outcome.task = task.id;
-    outcome.loss = loss.total.item<double>();
-    outcome.tokens = batch.tokens;
-    outcome.metrics["accuracy"] =
-        accuracy_of(loss.scores_RC, labels_of(task.query, loss.scores_RC.device()));
-    if (loss.apart.defined()) outcome.metrics["consistency"] = loss.apart.item<double>();
-    outcome.finite = deliver(loss.total, leaves, sink);
-    outcomes.push_back(std::move(outcome));
-  }
-  return outcomes;
+    const at::Tensor label_Q = labels_of(task.query, loss.scores_RC.device());
+    TaskLoss out{.total = loss.total,
+                 .tokens = batch.tokens,
+                 .metrics = {{"accuracy", accuracy_of(loss.scores_RC, label_Q)}}};
+    if (loss.apart.defined()) out.metrics["consistency"] = loss.apart.item<double>();
+    return out;
+  });
 }
 
 at::Tensor Spt::scores(const Params& theta, const Task& task, const StepContext& context) const {
