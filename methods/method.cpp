@@ -100,10 +100,11 @@ double accuracy_of(const at::Tensor& scores_RN, const at::Tensor& label_R) {
 }
 
 void require_mlm_head(const Pretrained& pretrained) {
-  for (const auto& [name, shape] : pretrained.backbone->shapes(/*pooler=*/false, /*head=*/true)) {
-    if (pretrained.weights.contains(name)) continue;
+  for (const Parameter& parameter : pretrained.backbone->parameters({Part::head})) {
+    if (pretrained.weights.contains(parameter.name)) continue;
     throw Error(Fault::data, "the model has no MLM head, which this method reads its answers from",
-                name, "Use one that has it (minilm-mlm), or train it with method = \"mlm\".");
+                parameter.name,
+                "Use one that has it (minilm-mlm), or train it with method = \"mlm\".");
   }
 }
 

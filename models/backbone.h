@@ -7,7 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
-#include <map>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,6 +62,19 @@ struct ForwardOptions {
   double dropout_rate = 0.1;
 };
 
+/// A model has its embeddings and layers; of each further part it has all or nothing.
+enum class Part { embeddings, layers, pooler, head };
+/// How a parameter begins where no trained one is at hand.
+enum class Start { normal, zeros, ones };
+
+struct Parameter {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  Part part = Part::layers;
+  Start start = Start::normal;
+  bool decays = true;  // whether weight decay is for it: matrices, not biases and LayerNorms
+};
+
 class Backbone {
  public:
   static constexpr const char* kSeam = "backbone";
@@ -74,8 +87,10 @@ class Backbone {
 
   virtual ~Backbone() = default;
   virtual Geometry geometry() const = 0;
-  /// Name -> shape of every parameter; `head` tells whether the MLM head is among them.
-  virtual std::map<std::string, std::vector<std::int64_t>> shapes(bool pooler, bool head) const = 0;
+  /// Every parameter that a model of this kind may have, in the order of their names.
+  virtual std::vector<Parameter> parameters() const = 0;
+  /// Those of these parts alone.
+  std::vector<Parameter> parameters(std::initializer_list<Part> parts) const;
   /// Hidden states [R, L, D] after the last layer, without prompt rows; [R, D] with keep_R.
   virtual at::Tensor encode(const Weights& weights, const Batch& batch,
                             const ForwardOptions& options) const = 0;

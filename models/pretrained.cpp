@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 
 #include "core/error.h"
 #include "core/json.h"
@@ -14,11 +15,7 @@
 namespace metaloom {
 namespace {
 
-using Shapes = std::map<std::string, std::vector<std::int64_t>>;
-
 const char* const kFormat = "metaloom-model";
-const std::string kPooler = "pooler.";
-const std::string kHead = "cls.predictions.";
 
 [[noreturn]] void refuse(const std::string& what, const std::string& where,
                          const std::string& cure = "Import the model again") {
@@ -66,43 +63,56 @@ bool lower_cases(const std::string& tokenizer, const std::string& origin) {
   return json.at("normalizer").value("lowercase", Json(false)) == true;
 }
 
-bool any_starts_with(const Params& params, const std::string& prefix) {
-  return std::any_of(params.begin(), params.end(),
-                     [&](const auto& item) { return item.first.starts_with(prefix); });
+/// The parameters that a model with these has: of a part that may be lacking all, or none.
+std::vector<Parameter> expected(const Backbone& backbone, const Params& stored) {
+  const std::vector<Parameter> all = backbone.parameters();
+  std::set<Part> parts{Part::embeddings, Part::layers};
+  for (const Parameter& parameter : all) {
+    if (stored.contains(parameter.name)) parts.insert(parameter.part);
+  }
+  std::vector<Parameter> out;
+  for (const Parameter& parameter : all) {
+    if (parts.contains(parameter.part)) out.push_back(parameter);
+  }
+  return out;
+}
+
+/// A stored tensor as the backbone wants it: of its shape, real, finite.
+at::Tensor checked(at::Tensor value, const Parameter& parameter, const std::string& where) {
+  if (value.sizes() != at::IntArrayRef(parameter.shape)) {
+    refuse(fmt::format("its shape is [{}], the configuration asks for [{}]",
+                       fmt::join(value.sizes(), ", "), fmt::join(parameter.shape, ", ")),
+           where, "Configuration and weights must be of the same model");
+  }
+  if (!value.is_floating_point()) refuse("it does not hold real numbers", where);
+  if (value.scalar_type() != at::kDouble) value = value.to(at::kFloat);
+  const std::int64_t bad = value.isfinite().logical_not().sum().item<std::int64_t>();
+  if (bad > 0) {
+    refuse(fmt::format("{} of its {} numbers are NaN or infinite", bad, value.numel()), where,
+           "The weights are spoilt: import the model again, or take an earlier one");
+  }
+  return value;
 }
 
 /// Every expected tensor is there, of its shape, finite; and nothing else is.
-Params checked_weights(const Params& stored, const Shapes& shapes, const std::string& origin) {
+Params checked_weights(const Params& stored, const Backbone& backbone, const std::string& origin) {
   const std::string where = origin + ", /parameters/";
-  std::vector<std::string> unexpected;
+  const std::vector<Parameter> wanted = expected(backbone, stored);
+  std::vector<std::string> known, unexpected;
+  for (const Parameter& parameter : wanted) known.push_back(parameter.name);
   for (const auto& [name, value] : stored) {
-    if (shapes.find(name) == shapes.end()) unexpected.push_back(name);
+    if (!std::binary_search(known.begin(), known.end(), name)) unexpected.push_back(name);
   }
   Params out;
-  for (const auto& [name, shape] : shapes) {
+  for (const Parameter& parameter : wanted) {
+    const std::string& name = parameter.name;
     if (!stored.contains(name)) {
       refuse("the tensor " + name + " is missing", origin,
              unexpected.empty() ? "Import the model again" : did_you_mean(name, unexpected));
     }
-    at::Tensor value = stored.at(name);
-    if (value.sizes() != at::IntArrayRef(shape)) {
-      refuse(fmt::format("its shape is [{}], the configuration asks for [{}]",
-                         fmt::join(value.sizes(), ", "), fmt::join(shape, ", ")),
-             where + name, "Configuration and weights must be of the same model");
-    }
-    if (!value.is_floating_point()) refuse("it does not hold real numbers", where + name);
-    if (value.scalar_type() != at::kDouble) value = value.to(at::kFloat);
-    const std::int64_t bad = value.isfinite().logical_not().sum().item<std::int64_t>();
-    if (bad > 0) {
-      refuse(fmt::format("{} of its {} numbers are NaN or infinite", bad, value.numel()),
-             where + name,
-             "The weights are spoilt: import the model again, or take an earlier one");
-    }
-    out.set(name, value);
+    out.set(name, checked(stored.at(name), parameter, where + name));
   }
   if (!unexpected.empty()) {
-    std::vector<std::string> known;
-    for (const auto& [name, shape] : shapes) known.push_back(name);
     refuse("the backbone has no such parameter", where + unexpected.front(),
            did_you_mean(unexpected.front(), known));
   }
@@ -132,11 +142,7 @@ Pretrained Pretrained::from_archive(const Archive& archive, const std::string& o
                        out.backbone->geometry().vocabulary),
            origin + ", /tokenizer/vocabulary", "Tokenizer and weights must be of the same model");
   }
-  const Params stored = archive.params("parameters");
-  out.weights = checked_weights(
-      stored,
-      out.backbone->shapes(any_starts_with(stored, kPooler), any_starts_with(stored, kHead)),
-      origin);
+  out.weights = checked_weights(archive.params("parameters"), *out.backbone, origin);
   return out;
 }
 

@@ -90,18 +90,18 @@ class Mlm final : public Method {
 Params Mlm::initial() const {
   const at::Tensor& words_VD = pretrained_.words_VD();
   Params theta;
-  for (const auto& [name, shape] : pretrained_.backbone->shapes(/*pooler=*/false, /*head=*/true)) {
+  for (const auto& [name, shape, part, start, decays] :
+       pretrained_.backbone->parameters({Part::embeddings, Part::layers, Part::head})) {
     at::Tensor value;
     if (pretrained_.weights.contains(name)) {
       value = pretrained_.weights.at(name);
-    } else if (shape.size() == 1 && name.ends_with(".weight")) {
-      value = at::ones(shape, words_VD.options());  // of a LayerNorm
-    } else if (name.ends_with(".bias")) {
-      value = at::zeros(shape, words_VD.options());
-    } else {  // a model without MLM head gets one
+    } else if (start == Start::normal) {  // a model without MLM head gets one
       value = rng_.at(name)
                   .normal_tensor(shape, kInitialSpread, words_VD.scalar_type())
                   .to(words_VD.device());
+    } else {
+      value = start == Start::ones ? at::ones(shape, words_VD.options())
+                                   : at::zeros(shape, words_VD.options());
     }
     theta.set(kModelPrefix + name, value);
   }

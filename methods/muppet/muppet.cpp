@@ -112,9 +112,10 @@ class Muppet final : public Method {
 
 std::vector<std::string> Muppet::trained_weights() const {
   std::vector<std::string> names;
-  for (const auto& [name, shape] : pretrained_.backbone->shapes(/*pooler=*/false, /*head=*/false)) {
-    if (options_.train == Trained::all || name != pretrained_.backbone->word_table())
-      names.push_back(name);
+  for (const Parameter& parameter :
+       pretrained_.backbone->parameters({Part::embeddings, Part::layers})) {
+    if (options_.train == Trained::all || parameter.name != pretrained_.backbone->word_table())
+      names.push_back(parameter.name);
   }
   return names;
 }

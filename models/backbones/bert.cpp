@@ -51,9 +51,8 @@ class Bert final : public Backbone {
   explicit Bert(const std::string& config) : config_(BertConfig::parse(config)) {}
 
   Geometry geometry() const override { return config_.geometry; }
-  std::map<std::string, std::vector<std::int64_t>> shapes(bool pooler, bool head) const override {
-    return config_.shapes(pooler, head);
-  }
+  using Backbone::parameters;
+  std::vector<Parameter> parameters() const override { return config_.parameters(); }
   at::Tensor encode(const Weights& weights, const Batch& batch,
                     const ForwardOptions& options) const override;
   at::Tensor encode_below(const Weights& weights, const Batch& batch, int layer) const override;

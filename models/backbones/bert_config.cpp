@@ -1,5 +1,7 @@
 #include "models/backbones/bert_config.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/json.h"
 #include "core/spelling.h"
@@ -73,21 +75,29 @@ BertConfig BertConfig::parse(const std::string& json) {
   return out;
 }
 
-std::map<std::string, std::vector<std::int64_t>> BertConfig::shapes(bool pooler, bool head) const {
+std::vector<Parameter> BertConfig::parameters() const {
   const std::int64_t width = geometry.width, inner = geometry.inner;
-  std::map<std::string, std::vector<std::int64_t>> out;
-  const auto dense = [&out](const std::string& name, std::int64_t from, std::int64_t to) {
-    out[name + ".weight"] = {to, from};
-    out[name + ".bias"] = {to};
+  std::vector<Parameter> out;
+  Part part = Part::embeddings;
+  const auto matrix = [&](const std::string& name, std::int64_t rows, std::int64_t columns) {
+    out.push_back({name, {rows, columns}, part, Start::normal, true});
   };
-  const auto norm = [&out, width](const std::string& name) {
-    out[name + ".weight"] = {width};
-    out[name + ".bias"] = {width};
+  const auto vector = [&](const std::string& name, std::int64_t size, Start start) {
+    out.push_back({name, {size}, part, start, false});
   };
-  out["embeddings.word_embeddings.weight"] = {geometry.vocabulary, width};
-  out["embeddings.position_embeddings.weight"] = {geometry.positions, width};
-  out["embeddings.token_type_embeddings.weight"] = {segments, width};
+  const auto dense = [&](const std::string& name, std::int64_t from, std::int64_t to) {
+    matrix(name + ".weight", to, from);
+    vector(name + ".bias", to, Start::zeros);
+  };
+  const auto norm = [&](const std::string& name) {
+    vector(name + ".weight", width, Start::ones);
+    vector(name + ".bias", width, Start::zeros);
+  };
+  matrix("embeddings.word_embeddings.weight", geometry.vocabulary, width);
+  matrix("embeddings.position_embeddings.weight", geometry.positions, width);
+  matrix("embeddings.token_type_embeddings.weight", segments, width);
   norm("embeddings.LayerNorm");
+  part = Part::layers;
   for (std::int64_t n = 0; n < geometry.layers; ++n) {
     const std::string layer = "encoder.layer." + std::to_string(n) + ".";
     for (const char* name : {"attention.self.query", "attention.self.key", "attention.self.value",
@@ -99,12 +109,14 @@ std::map<std::string, std::vector<std::int64_t>> BertConfig::shapes(bool pooler,
     dense(layer + "output.dense", inner, width);
     norm(layer + "output.LayerNorm");
   }
-  if (pooler) dense("pooler.dense", width, width);
-  if (head) {
-    dense("cls.predictions.transform.dense", width, width);
-    norm("cls.predictions.transform.LayerNorm");
-    out["cls.predictions.bias"] = {geometry.vocabulary};
-  }
+  part = Part::pooler;
+  dense("pooler.dense", width, width);
+  part = Part::head;
+  dense("cls.predictions.transform.dense", width, width);
+  norm("cls.predictions.transform.LayerNorm");
+  vector("cls.predictions.bias", geometry.vocabulary, Start::zeros);
+  std::sort(out.begin(), out.end(),
+            [](const Parameter& a, const Parameter& b) { return a.name < b.name; });
   return out;
 }
 

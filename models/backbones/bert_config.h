@@ -2,7 +2,6 @@
 // parameters that follow from it. Names are Hugging Face's without the prefix `bert.`.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -21,7 +20,8 @@ struct BertConfig {
   /// width, an unknown activation, relative positions, a decoder.
   static BertConfig parse(const std::string& json);
 
-  std::map<std::string, std::vector<std::int64_t>> shapes(bool pooler, bool head) const;
+  /// In the order of their names.
+  std::vector<Parameter> parameters() const;
 };
 
 }  // namespace metaloom

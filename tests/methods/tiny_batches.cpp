@@ -28,9 +28,11 @@ Pretrained tiny_bert(std::int64_t layers, bool head) {
   while (pieces.size() < 64) pieces.push_back(fmt::format("w{}", pieces.size()));
   out.vocabulary = std::make_unique<Vocabulary>(pieces);
   std::int64_t index = 0;
-  for (const auto& [name, shape] : out.backbone->shapes(/*pooler=*/false, head)) {
-    const at::Tensor noise = Rng(3, "weights").at({index++}).normal_tensor(shape, 0.3, at::kDouble);
-    out.weights.set(name, name.ends_with("LayerNorm.weight") ? noise + 1 : noise);
+  for (const Parameter& one : out.backbone->parameters()) {
+    if (one.part == Part::pooler || (one.part == Part::head && !head)) continue;
+    const at::Tensor noise =
+        Rng(3, "weights").at({index++}).normal_tensor(one.shape, 0.3, at::kDouble);
+    out.weights.set(one.name, one.start == Start::ones ? noise + 1 : noise);
   }
   return out;
 }

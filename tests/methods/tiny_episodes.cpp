@@ -24,9 +24,11 @@ Pretrained random_bert() {
   while (pieces.size() < 48) pieces.push_back("w" + std::to_string(pieces.size()));
   out.vocabulary = std::make_unique<Vocabulary>(pieces);
   std::int64_t index = 0;
-  for (const auto& [name, shape] : out.backbone->shapes(false, true)) {
-    const at::Tensor noise = Rng(3, "weights").at({index++}).normal_tensor(shape, 0.3, at::kDouble);
-    out.weights.set(name, name.ends_with("LayerNorm.weight") ? noise + 1 : noise);
+  for (const Parameter& one :
+       out.backbone->parameters({Part::embeddings, Part::layers, Part::head})) {
+    const at::Tensor noise =
+        Rng(3, "weights").at({index++}).normal_tensor(one.shape, 0.3, at::kDouble);
+    out.weights.set(one.name, one.start == Start::ones ? noise + 1 : noise);
   }
   return out;
 }

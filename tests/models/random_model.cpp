@@ -61,10 +61,10 @@ std::unique_ptr<Backbone> backbone_of(const std::string& name, const Shape& shap
 Params weights_of(const Backbone& backbone, const Shape& shape, at::ScalarType dtype) {
   const Rng rng(shape.seed, "weights");
   Params out;
-  for (const auto& [name, size] : backbone.shapes(true, true)) {
-    at::Tensor value = rng.at(name).normal_tensor(size, 0.4, dtype);
-    if (name.ends_with("LayerNorm.weight")) value = value + 1;
-    out.set(name, value);
+  for (const Parameter& one : backbone.parameters()) {
+    at::Tensor value = rng.at(one.name).normal_tensor(one.shape, 0.4, dtype);
+    if (one.start == Start::ones) value = value + 1;
+    out.set(one.name, value);
   }
   return out;
 }
