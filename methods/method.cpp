@@ -109,14 +109,7 @@ void require_mlm_head(const Pretrained& pretrained) {
 }
 
 Batch batch_on(const Batch& batch, at::Device device) {
-  const auto move = [&](const at::Tensor& t) { return t.defined() ? t.to(device) : t; };
-  Batch moved = batch;
-  moved.ids_RL = move(batch.ids_RL);
-  moved.segments_RL = move(batch.segments_RL);
-  moved.length_R = move(batch.length_R);
-  moved.slot_RL = move(batch.slot_RL);
-  moved.mask_at_R = move(batch.mask_at_R);
-  return moved;
+  return batch.map([&](const at::Tensor& tensor) { return tensor.to(device); });
 }
 
 at::Tensor labels_of(const std::vector<Example>& rows, at::Device device) {

@@ -5,6 +5,15 @@
 
 namespace metaloom {
 
+Batch Batch::map(const std::function<at::Tensor(const at::Tensor&)>& change) const {
+  Batch out = *this;
+  for (at::Tensor* each :
+       {&out.ids_RL, &out.segments_RL, &out.length_R, &out.slot_RL, &out.mask_at_R}) {
+    if (each->defined()) *each = change(*each);
+  }
+  return out;
+}
+
 std::vector<Parameter> Backbone::parameters(std::initializer_list<Part> parts) const {
   std::vector<Parameter> all = parameters(), out;
   std::copy_if(std::make_move_iterator(all.begin()), std::make_move_iterator(all.end()),

@@ -30,6 +30,8 @@ struct Batch {
   std::int64_t tasks = 1;   // rows of a task are contiguous and equally many
   std::int64_t tokens = 0;  // sum of length_R
   std::int64_t rows() const { return ids_RL.size(0); }
+  /// The same batch with `change` applied to each of its tensors that is defined.
+  Batch map(const std::function<at::Tensor(const at::Tensor&)>& change) const;
 };
 
 /// Prompt rows that stand before the text at the input of a layer.

@@ -127,10 +127,7 @@ std::vector<std::string> adopt(const Checkpoint& checkpoint, FlatParams& theta) 
 Pretrained model_of(const Checkpoint& checkpoint) {
   Pretrained model =
       Pretrained::from_archive(checkpoint.read("model"), checkpoint.folder().string());
-  for (const auto& [name, value] : checkpoint.read("theta").params("")) {
-    if (name.starts_with(kModelPrefix))
-      model.weights.set(name.substr(std::string_view(kModelPrefix).size()), value);
-  }
+  model.weights = overlaid(model.weights, checkpoint.read("theta").params(""));
   return model;
 }
 

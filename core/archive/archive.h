@@ -3,8 +3,8 @@
 // full disk is seen before any old byte is touched; a read parses bytes that were verified.
 // Layout (docs/formats.md): libver V110, chunked, fletcher32, little-endian; a text is a uint8
 // dataset with attribute `text`, bf16 and bool carry attribute `dtype`.
-// Written and read by archive_*.cpp, the only files that include hdf5.h; HDF5 is used by one
-// thread of a process at a time (a lock in hdf5.cpp).
+// HDF5 is seen by the files of this room alone, and used by one thread of a process at a time (a
+// lock in hdf5.cpp).
 #pragma once
 
 #include <ATen/core/Tensor.h>

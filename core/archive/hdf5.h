@@ -1,5 +1,5 @@
 // What the archive's files share of HDF5: the lock, handles that close themselves, and its error
-// codes turned into Error. Included by archive_*.cpp only.
+// codes turned into Error. Included by this room only.
 #pragma once
 
 #include <hdf5.h>

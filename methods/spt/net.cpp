@@ -11,13 +11,7 @@ namespace {
 
 /// The same rows twice, below each other.
 Batch stacked_on_itself(const Batch& batch) {
-  const auto doubled = [](const at::Tensor& x) { return x.defined() ? at::cat({x, x}) : x; };
-  Batch out = batch;
-  out.ids_RL = doubled(batch.ids_RL);
-  out.segments_RL = doubled(batch.segments_RL);
-  out.length_R = doubled(batch.length_R);
-  out.slot_RL = doubled(batch.slot_RL);
-  out.mask_at_R = doubled(batch.mask_at_R);
+  Batch out = batch.map([](const at::Tensor& x) { return at::cat({x, x}); });
   out.tokens = 2 * batch.tokens;
   return out;
 }
