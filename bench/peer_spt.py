@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench.peer_model import load_model
 from bench.peer_metaprompting import cloze, first_pieces
+from bench.peer_model import load_model
 
 
 class Spt:
