@@ -8,8 +8,10 @@ of the project it includes, or .clang-tidy changes (.cache/tidy remembers)."""
 import argparse
 import concurrent.futures
 import hashlib
+import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -73,6 +75,17 @@ def dependencies(build):
     return found
 
 
+def commands_without_precompiled(build, folder):
+    """A folder with the build's compile commands less what belongs to gcc's precompiled header: clang cannot read it,
+    and without it a file shows whether it includes what it uses."""
+    commands = json.loads((build / "compile_commands.json").read_text())
+    for command in commands:
+        command["command"] = re.sub(r" (-Winvalid-pch|-fpch-preprocess|-include \S*cmake_pch\.hxx)", "", command["command"])
+    folder.mkdir(exist_ok=True)
+    (folder / "compile_commands.json").write_text(json.dumps(commands))
+    return folder
+
+
 def tidy(everything, build):
     need("clang-tidy")
     if not (build / "compile_commands.json").exists():
@@ -89,11 +102,12 @@ def tidy(everything, build):
     keys = {f: tidy_key(f, needs[f], settings) for f in files}
     passed = ROOT / ".cache" / "tidy"
     passed.mkdir(parents=True, exist_ok=True)
+    database = commands_without_precompiled(build, passed / "commands")
     todo = [f for f in files if not (passed / keys[f]).exists()]
     print(f"lint: clang-tidy on {len(todo)} of {len(files)} files ({len(files) - len(todo)} passed before)", flush=True)
 
     def one(file):
-        result = run("clang-tidy", "-p", str(build), "--quiet", str(file))
+        result = run("clang-tidy", "-p", str(database), "--quiet", str(file))
         if result.returncode == 0:
             (passed / keys[file]).touch()
         else:
