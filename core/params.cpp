@@ -137,4 +137,12 @@ Params vjp(const Params& outputs, const Params& cotangents, const Params& params
   return differentiate(values, weights, params, /*create_graph=*/false, retain_graph);
 }
 
+bool all_finite(const Params& values) {
+  if (values.empty()) return true;
+  // A sum is finite only if every term is: a NaN or an infinity is never cancelled.
+  std::vector<at::Tensor> sums;
+  for (const auto& [name, value] : values) sums.push_back(value.sum().to(at::kDouble));
+  return at::stack(sums).isfinite().all().item<bool>();
+}
+
 }  // namespace metaloom

@@ -69,4 +69,7 @@ Params grad(const at::Tensor& loss, const Params& params, bool create_graph = fa
 Params vjp(const Params& outputs, const Params& cotangents, const Params& params,
            bool retain_graph = false);
 
+/// Whether no number in them is NaN or infinite. One synchronisation, whatever their number.
+bool all_finite(const Params& values);
+
 }  // namespace metaloom

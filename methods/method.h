@@ -16,22 +16,12 @@
 #include "core/cost.h"
 #include "core/params.h"
 #include "core/rng.h"
-#include "models/pretrained.h"
-#include "sampler/families/task_family.h"
+#include "methods/ingredients.h"
+#include "methods/theta.h"
+#include "models/backbone.h"
+#include "sampler/task.h"
 
 namespace metaloom {
-
-/// The prefix of trained weights of the backbone in theta.
-inline constexpr const char* kModelPrefix = "model.";
-
-/// Parameters that are trained together, with what the optimizer needs to know of them.
-struct ParameterGroup {
-  std::string name;
-  std::vector<std::string> parameters;  // names in theta
-  double rate_scale = 1;                // times the schedule's learning rate
-  // Instead of the optimizer's weight decay, and of its first moment (Adam):
-  std::optional<double> decay = std::nullopt, beta1 = std::nullopt;
-};
 
 /// What an update is: which tasks it draws and which groups it trains.
 struct Phase {
@@ -79,15 +69,6 @@ struct StepContext {
   Rng rng{0};
   /// The stream of one task: the same whichever rank or pack the task falls to.
   Rng of(const TaskId& task) const;
-};
-
-/// What a method is built from; all of it outlives the method.
-struct Ingredients {
-  const Pretrained& pretrained;              // frozen unless the method trains it
-  std::vector<const DatasetInfo*> datasets;  // of the mix
-  TaskOptions tasks;
-  std::int64_t steps = 0;  // updates of the whole run
-  Rng rng{0};
 };
 
 class Method {
@@ -146,28 +127,5 @@ Table defaults_of() {
   Options options;
   return write_fields(options);
 }
-
-/// The backbone's weights with theta's "model.<name>" laid over them, named as the backbone wants.
-Params overlaid(const Params& frozen, const Params& theta);
-/// Two groups of `parameters` of theta, "`name`" and "`name`-undecayed": weight decay is for
-/// matrices, not for biases and LayerNorms. An empty group is left out.
-std::vector<ParameterGroup> groups_by_decay(const std::string& name, const Params& theta,
-                                            const std::vector<std::string>& parameters,
-                                            double rate_scale = 1);
-/// The names of such groups that stand in `groups`: what a Phase lists.
-std::vector<std::string> names_of(const std::vector<ParameterGroup>& groups);
-/// Whether no number in them is NaN or infinite. One synchronisation, whatever their number.
-bool all_finite(const Params& values);
-/// data.max_length. Throws Error{usage} where the model has fewer positions than that.
-std::int64_t max_length_of(const Ingredients& ingredients);
-/// The share of rows whose largest score is at their label.
-double accuracy_of(const at::Tensor& scores_RN, const at::Tensor& label_R);
-/// Throws Error{data} where the model has no MLM head.
-void require_mlm_head(const Pretrained& pretrained);
-/// The index tensors of a batch on another device.
-Batch batch_on(const Batch& batch, at::Device device);
-/// int64 labels [rows] of examples, on `device`. Throws Error{data} naming the first unlabelled
-/// row.
-at::Tensor labels_of(const std::vector<Example>& rows, at::Device device);
 
 }  // namespace metaloom

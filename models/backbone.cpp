@@ -14,6 +14,10 @@ Batch Batch::map(const std::function<at::Tensor(const at::Tensor&)>& change) con
   return out;
 }
 
+Batch Batch::on(at::Device device) const {
+  return map([&](const at::Tensor& tensor) { return tensor.to(device); });
+}
+
 std::vector<Parameter> Backbone::parameters(std::initializer_list<Part> parts) const {
   std::vector<Parameter> all = parameters(), out;
   std::copy_if(std::make_move_iterator(all.begin()), std::make_move_iterator(all.end()),

@@ -32,6 +32,7 @@ struct Batch {
   std::int64_t rows() const { return ids_RL.size(0); }
   /// The same batch with `change` applied to each of its tensors that is defined.
   Batch map(const std::function<at::Tensor(const at::Tensor&)>& change) const;
+  Batch on(at::Device device) const;
 };
 
 /// Prompt rows that stand before the text at the input of a layer.

@@ -13,6 +13,7 @@
 #include "launcher/stage/assembly.h"
 #include "launcher/texts/user_texts.h"
 #include "launcher/verbs/verb.h"
+#include "methods/labels.h"
 
 namespace metaloom {
 namespace {

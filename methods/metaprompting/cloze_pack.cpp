@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "core/error.h"
+#include "methods/labels.h"
 #include "methods/method.h"
 
 namespace metaloom {
@@ -106,7 +107,7 @@ ClozePack::Side ClozePack::framed(const Template& frame, const std::vector<Task>
   }
   if (all.empty()) return {};
   Side side;
-  side.batch = batch_on(frame.frame(all, tasks_), device_);
+  side.batch = frame.frame(all, tasks_).on(device_);
   side.label_R = labels_of(labelled, device_);
   return side;
 }

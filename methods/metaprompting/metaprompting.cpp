@@ -252,7 +252,7 @@ Batch MetaPrompting::batch(const std::vector<Task>& pack, bool support) const {
   for (const Task& task : pack)
     for (const Example& row : support ? task.support : task.query) rows.push_back(&row);
   const at::Device device = pretrained_.words_VD().device();
-  return batch_on(frame_->frame(rows, static_cast<std::int64_t>(pack.size())), device);
+  return frame_->frame(rows, static_cast<std::int64_t>(pack.size())).on(device);
 }
 
 Cost MetaPrompting::cost(const std::vector<TaskShape>& pack) const {

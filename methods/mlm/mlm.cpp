@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/registry.h"
 #include "methods/cloze/template.h"
+#include "methods/labels.h"
 #include "methods/method.h"
 #include "methods/task_by_task.h"
 
@@ -164,7 +165,7 @@ Hidden Mlm::hidden(const Task& task, const Rng& rng) const {
                 fmt::format("dataset {}", task.dataset->name), "Leave empty texts out.");
   }
   const at::Device device = pretrained_.words_VD().device();
-  out.batch = batch_on(out.batch, device);
+  out.batch = out.batch.on(device);
   out.place_M = at::tensor(places, at::kLong).to(device);
   out.piece_M = at::tensor(pieces, at::kLong).to(device);
   return out;

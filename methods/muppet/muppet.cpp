@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/registry.h"
 #include "methods/cloze/template.h"
+#include "methods/labels.h"
 #include "methods/method.h"
 #include "methods/task_by_task.h"
 
@@ -160,7 +161,7 @@ Batch Muppet::framed(const Task& task) const {
   for (const Example& row : task.query) rows.push_back(&row);
   const Batch batch =
       is_choice(*task.dataset) ? frame_.frame_choices(rows, 1) : frame_.frame(rows, 1);
-  return batch_on(batch, device());
+  return batch.on(device());
 }
 
 at::Tensor Muppet::row_states(const Weights& weights, const Batch& batch,

@@ -5,6 +5,7 @@
 
 #include "methods/cloze/template.h"
 #include "methods/cloze/verbaliser.h"
+#include "methods/labels.h"
 
 namespace metaloom {
 namespace {

@@ -22,6 +22,7 @@
 #include "core/registry.h"
 #include "methods/cloze/template.h"
 #include "methods/cloze/verbaliser.h"
+#include "methods/labels.h"
 #include "methods/method.h"
 #include "methods/spt/net.h"
 #include "methods/spt/plan.h"
@@ -154,7 +155,7 @@ std::vector<std::string> Spt::trained(const Params& theta, std::int64_t step) co
 Batch Spt::framed(const Task& task) const {
   std::vector<const Example*> rows;
   for (const Example& row : task.query) rows.push_back(&row);
-  return batch_on(frame_.frame(rows, 1), pretrained_.words_VD().device());
+  return frame_.frame(rows, 1).on(pretrained_.words_VD().device());
 }
 
 std::vector<TaskOutcome> Spt::gradients(const Params& theta, const std::vector<Task>& pack,

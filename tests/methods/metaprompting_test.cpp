@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/registry.h"
+#include "methods/labels.h"
 #include "methods/metaprompting/cloze_pack.h"
 #include "tests/methods/tiny_episodes.h"
 

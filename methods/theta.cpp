@@ -1,0 +1,44 @@
+#include "methods/theta.h"
+
+#include <ATen/ATen.h>
+
+#include <functional>
+#include <string_view>
+#include <utility>
+
+namespace metaloom {
+
+Params overlaid(const Params& frozen, const Params& theta) {
+  constexpr std::string_view kPrefix = kModelPrefix;
+  Params trained;
+  for (const auto& [name, value] : theta) {
+    if (name.starts_with(kPrefix)) trained.set(name.substr(kPrefix.size()), value);
+  }
+  return frozen.merged_with(trained);
+}
+
+std::vector<ParameterGroup> groups_by_decay(const std::string& name, const Params& theta,
+                                            const std::vector<std::string>& parameters,
+                                            double rate_scale) {
+  ParameterGroup decayed{.name = name, .parameters = {}, .rate_scale = rate_scale};
+  ParameterGroup undecayed{
+      .name = name + "-undecayed", .parameters = {}, .rate_scale = rate_scale, .decay = 0.0};
+  for (const std::string& parameter : parameters) {
+    const bool vector = theta.at(parameter).dim() < 2;
+    (vector ? undecayed : decayed).parameters.push_back(parameter);
+  }
+  std::vector<ParameterGroup> out;
+  for (ParameterGroup& group : {std::ref(decayed), std::ref(undecayed)}) {
+    if (!group.parameters.empty()) out.push_back(std::move(group));
+  }
+  return out;
+}
+
+std::vector<std::string> names_of(const std::vector<ParameterGroup>& groups) {
+  std::vector<std::string> out;
+  out.reserve(groups.size());
+  for (const ParameterGroup& group : groups) out.push_back(group.name);
+  return out;
+}
+
+}  // namespace metaloom

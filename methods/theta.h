@@ -1,0 +1,35 @@
+// theta by name: the trained weights of the backbone in it, and the groups the optimizer treats
+// alike.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/params.h"
+
+namespace metaloom {
+
+/// The prefix of trained weights of the backbone in theta.
+inline constexpr const char* kModelPrefix = "model.";
+
+/// Parameters that are trained together, with what the optimizer needs to know of them.
+struct ParameterGroup {
+  std::string name;
+  std::vector<std::string> parameters;  // names in theta
+  double rate_scale = 1;                // times the schedule's learning rate
+  // Instead of the optimizer's weight decay, and of its first moment (Adam):
+  std::optional<double> decay = std::nullopt, beta1 = std::nullopt;
+};
+
+/// The backbone's weights with theta's "model.<name>" laid over them, named as the backbone wants.
+Params overlaid(const Params& frozen, const Params& theta);
+/// Two groups of `parameters` of theta, "`name`" and "`name`-undecayed": weight decay is for
+/// matrices, not for biases and LayerNorms. An empty group is left out.
+std::vector<ParameterGroup> groups_by_decay(const std::string& name, const Params& theta,
+                                            const std::vector<std::string>& parameters,
+                                            double rate_scale = 1);
+/// The names of such groups that stand in `groups`: what a Phase lists.
+std::vector<std::string> names_of(const std::vector<ParameterGroup>& groups);
+
+}  // namespace metaloom
