@@ -1,6 +1,7 @@
 """Our speed against PyTorch and transformers on the same work, in turns, in processes that stay alive (A B A B A).
 
 usage: python -m bench.run [--build build] [--only CASE ...] [--threads N] [--rounds 5] [--seconds 4] [--busy] [--out F.json]
+                           [--against BUILD]: our own bench_metaloom of another commit instead of PyTorch's peers
 
 Same weights, token ids, threads, and way of waiting (GOMP_SPINCOUNT, as the program sets it for itself); the losses of
 the first iteration must agree to 1e-4 before anything is timed. The ratio is the peer's time over ours, per round
@@ -99,11 +100,14 @@ def bench_case(case, options, folder):
     paths = [MODEL, folder / "work.json", folder / "state.h5", str(options.threads)]
     paths[1].write_text(json.dumps(work), encoding="utf-8")
     rows, checked = [], not work.get("dropout")
+    if options.against:
+        peers = [options.against.parent.name]
     for style in peers:  # fresh processes: both sides start from the same weights
         sides = [Side("bench_metaloom", [options.build / "bench_metaloom", *paths])]
         try:
             ours = sides[0]
-            sides.append(Side(style, [sys.executable, "-m", "bench.peer", style, *paths]))
+            peer = [options.against / "bench_metaloom"] if options.against else [sys.executable, "-m", "bench.peer", style]
+            sides.append(Side(style, [*peer, *paths]))
             first = [side.ask("run", 1)["losses"][0] for side in sides]
             gap = check_losses(*first, case, style) if checked else None
             found = take_turns(*sides, options.rounds, options.seconds)
@@ -172,6 +176,8 @@ def main():
     parser = Arguments(prog="python -m bench.run", description=__doc__,
                        formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
+    parser.add_argument("--against", type=pathlib.Path, metavar="BUILD",
+                        help="compare with bench_metaloom of this build folder; the row is named after the folder it is in")
     parser.add_argument("--only", nargs="+", choices=list(CASES), metavar="CASE")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5)
@@ -180,8 +186,11 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "runs" / "bench" / "bench.json")
     options = parser.parse_args()
     options.build = options.build.resolve()
-    if not (options.build / "bench_metaloom").exists():
-        raise Failure("bench_metaloom is not built", options.build, "Run: make bench")
+    if options.against:
+        options.against = options.against.resolve()
+    for build in filter(None, (options.build, options.against)):
+        if not (build / "bench_metaloom").exists():
+            raise Failure("bench_metaloom is not built", build, "Run: make bench")
     prepare()
     with tempfile.TemporaryDirectory() as folder:
         bench(options, pathlib.Path(folder))
