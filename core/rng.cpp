@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/PhiloxRNGEngine.h>
 
 #include <cmath>
 #include <numbers>
@@ -19,18 +20,14 @@ constexpr std::uint64_t kIndexTag = 0x9e3779b97f4a7c15;
 constexpr std::uint64_t kPurposeTag = 0xd1b54a32d192ed03;
 constexpr std::int64_t kGrain = 16384;  // elements a thread should have at least
 
-std::uint32_t low(std::uint64_t x) {
-  return static_cast<std::uint32_t>(x);
-}
-std::uint32_t high(std::uint64_t x) {
-  return static_cast<std::uint32_t>(x >> 32);
-}
 std::uint64_t join(std::uint32_t low, std::uint32_t high) {
   return static_cast<std::uint64_t>(high) << 32 | low;
 }
 
+/// The n-th 128 random bits of a key.
 std::array<std::uint32_t, 4> block(const std::array<std::uint64_t, 2>& key, std::uint64_t n) {
-  return philox({low(n), high(n), low(key[1]), high(key[1])}, {low(key[0]), high(key[0])});
+  at::philox_engine engine(key[0], key[1], n);
+  return {engine(), engine(), engine(), engine()};  // braces: evaluated from left to right
 }
 
 std::array<std::uint64_t, 2> derived(std::array<std::uint64_t, 2> key, std::uint64_t tag,
@@ -84,18 +81,6 @@ void fill_mask(at::Tensor& mask, const std::array<std::uint64_t, 2>& key, std::u
 }
 
 }  // namespace
-
-std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
-                                    std::array<std::uint32_t, 2> key) {
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t a = std::uint64_t{0xD2511F53} * counter[0];
-    const std::uint64_t b = std::uint64_t{0xCD9E8D57} * counter[2];
-    counter = {high(b) ^ counter[1] ^ key[0], low(b), high(a) ^ counter[3] ^ key[1], low(a)};
-    key[0] += 0x9E3779B9;
-    key[1] += 0xBB67AE85;
-  }
-  return counter;
-}
 
 Rng::Rng(std::uint64_t seed, std::string_view purpose) : key_{seed, 0} {
   key_ = derived(key_, kPurposeTag, digest(purpose));

@@ -1,5 +1,6 @@
 // Counter-based randomness: every draw is a pure function of a key, so that nothing about it
 // is state, and any rank of any world can make the same draw (Salmon et al. 2011, Philox 4x32-10).
+// The words are at::philox_engine's, whose header a kernel on the device can include as well.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,10 +12,6 @@
 #include <vector>
 
 namespace metaloom {
-
-/// One block of Philox 4x32-10: 128 random bits of a counter and a key (the paper's figure 2).
-std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
-                                    std::array<std::uint32_t, 2> key);
 
 /// A random stream named by (seed, purpose, indices...). Derive sub-streams with `at`.
 /// Cheap to copy; two equal keys give equal draws on every machine and at every world size.
