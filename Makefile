@@ -63,6 +63,7 @@ bench: build  ## our speed against PyTorch's on the same work
 	@cmake --build $(BUILD) --target bench
 	@tools/prepare.sh
 	@$(VENV) -m bench.run --build $(BUILD)
+	@$(VENV) -m bench.stores --build $(BUILD)
 
 lint: setup  ## clang-format and clang-tidy on the whole tree
 	@$(call configure,release,$(BUILD),$(CMAKE_OPTIONS))

@@ -15,7 +15,7 @@ namespace {
 /// every rank.
 std::vector<Pack> share_of(const LoopParts& run, const std::vector<Pack>& packs) {
   std::vector<Pack> mine;
-  const auto shares = shares_of(costs_of(run.method, run.mix, packs), run.comm.size());
+  const auto shares = shares_of(costs_of(run.comm, run.method, run.mix, packs), run.comm.size());
   for (std::size_t i : shares[run.comm.rank()]) mine.push_back(packs[i]);
   return mine;
 }

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "comm/communicator.h"
 #include "methods/method.h"
 #include "sampler/mix/mix.h"
 
@@ -11,6 +12,12 @@ namespace metaloom {
 
 /// Per pack, from the shapes of its tasks alone: nothing is drawn.
 std::vector<Cost> costs_of(const Method& method, const Mix& mix, const std::vector<Pack>& packs);
+
+/// The same for all ranks (collective). An update of many tasks is cut into as many parts as there
+/// are ranks: each rank works out the costs of its own part and is told the others', so that what a
+/// rank does before its first task does not grow with the world.
+std::vector<Cost> costs_of(Communicator& comm, const Method& method, const Mix& mix,
+                           const std::vector<Pack>& packs);
 
 /// Which packs each of `ranks` ranks computes, balanced by FLOPs.
 std::vector<std::vector<std::size_t>> shares_of(const std::vector<Cost>& costs, int ranks);

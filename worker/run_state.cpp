@@ -36,9 +36,14 @@ void Lineage::add(const std::string& stage, const std::string& dataset,
 std::map<std::string, std::vector<std::int64_t>> Lineage::overlap(
     std::span<const std::int64_t> rows) const {
   std::map<std::string, std::vector<std::int64_t>> out;
+  const std::unordered_set<std::int64_t> asked(rows.begin(), rows.end());
   for (const auto& [name, trained] : rows_) {
+    // What was trained on may be a hundred million texts: the few that are asked for are looked up.
     const auto* data = trained.const_data_ptr<std::int64_t>();
-    const std::unordered_set<std::int64_t> known(data, data + trained.numel());
+    std::unordered_set<std::int64_t> known;
+    for (std::int64_t i = 0; i < trained.numel(); ++i) {
+      if (asked.contains(data[i])) known.insert(data[i]);
+    }
     for (std::int64_t place = 0; place < std::ssize(rows); ++place) {
       if (known.contains(rows[place])) out[name].push_back(place);
     }

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "core/digest.h"
 #include "core/error.h"
 #include "core/spelling.h"
 #include "sampler/mix/mix.h"
+#include "sampler/store/token_store.h"
 
 namespace metaloom {
 namespace {
@@ -28,10 +30,14 @@ Lineage of_init(const std::vector<StageConfig>& stages, std::size_t index,
 /// digest, others by their word pieces), `answered` where the right answer is, too.
 struct RowKeys {
   RowKeys() = default;
-  RowKeys(const TokenStore& store, Split split) {
+  /// Of all rows, or of those whose first text is one of `texts`: no others can be equal to them.
+  RowKeys(const TokenStore& store, Split split,
+          const std::unordered_set<std::int64_t>* texts = nullptr) {
+    const std::vector<std::int64_t> digests = store.text_digests(split);
     for (std::int64_t i = 0; i < store.rows(split); ++i) {
+      if (texts != nullptr && !texts->contains(digests[i])) continue;
       const Example example = store.example(split, i);
-      std::string key = hex(static_cast<std::uint64_t>(store.text_digests(split)[i]));
+      std::string key = hex(static_cast<std::uint64_t>(digests[i]));
       for (std::size_t s = 1; s < example.segments.size(); ++s) {
         key += hex(digest(std::as_bytes(example.segments[s])));
       }
@@ -135,9 +141,14 @@ std::vector<Overlap> overlaps(const Lineage& trained_on, const Mix& mix, Split s
 
 std::vector<Overlap> own_overlaps(const Mix& mix, Split split,
                                   const std::set<std::string>& trained) {
+  std::unordered_set<std::int64_t> texts;
+  for (int d = 0; d < mix.datasets(); ++d) {
+    for (const std::int64_t text : mix.store(d).text_digests(split)) texts.insert(text);
+  }
   std::vector<RowKeys> known(static_cast<std::size_t>(mix.datasets()));
   for (int d = 0; d < mix.datasets(); ++d) {
-    if (trained.contains(mix.info(d).name)) known[d] = RowKeys(mix.store(d), Split::train).sorted();
+    if (!trained.contains(mix.info(d).name)) continue;
+    known[d] = RowKeys(mix.store(d), Split::train, &texts).sorted();
   }
   std::vector<Overlap> out;
   for (int d = 0; d < mix.datasets(); ++d) {

@@ -12,6 +12,7 @@
 #include "core/files/files.h"
 #include "core/registry.h"
 #include "methods/method.h"
+#include "sampler/store/token_store.h"
 
 namespace metaloom {
 namespace {

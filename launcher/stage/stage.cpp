@@ -88,13 +88,13 @@ void check_fits(const Communicator& comm, const Assembly& stage, double peak_byt
 
 /// Finds out before anything is written whether the data can serve the tasks: names the first
 /// update's tasks and all evaluation tasks.
-void check_tasks(const Communicator& comm, const Assembly& stage) {
+void check_tasks(Communicator& comm, const Assembly& stage) {
   const Mix& mix = *stage.mix;
   for (std::int64_t step : std::set<std::int64_t>{0, stage.config.run.steps - 1}) {
     const Phase phase = stage.method->phase(step);
     const auto packs = mix.plan(phase.draw, phase.half);
     Cost sum;
-    for (const Cost& cost : costs_of(*stage.method, mix, packs)) sum = in_turn(sum, cost);
+    for (const Cost& cost : costs_of(comm, *stage.method, mix, packs)) sum = in_turn(sum, cost);
     check_fits(comm, stage, sum.peak_bytes);
     const auto idle = static_cast<std::int64_t>(comm.size()) - std::ssize(packs);
     if (idle > 0 && comm.rank() == 0 && step == 0) {

@@ -9,6 +9,7 @@
 #include "core/log/log.h"
 #include "launcher/process/world.h"
 #include "launcher/stage/run_identity.h"
+#include "sampler/store/token_store.h"
 
 namespace metaloom {
 namespace {

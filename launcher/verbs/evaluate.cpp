@@ -13,7 +13,9 @@
 #include "launcher/stage/overlap.h"
 #include "launcher/stage/run_identity.h"
 #include "launcher/stage/stage.h"
+#include "launcher/stage/told_lineages.h"
 #include "launcher/verbs/verb.h"
+#include "sampler/store/token_store.h"
 #include "worker/optimizer/optimizer.h"
 
 namespace metaloom {
@@ -232,12 +234,14 @@ class Evaluate final : public Verb {
   }
 
   /// Refuses, leaves out or says what was trained on, and says which sets have changed.
-  static void settle_overlaps(const Communicator& comm, StageConfig& config,
-                              const Checkpoint& checkpoint, Split split) {
+  static void settle_overlaps(Communicator& comm, StageConfig& config, const Checkpoint& checkpoint,
+                              Split split) {
     const Mix mix(config.data, Rng(0));
     const Archive progress = checkpoint.read("progress");
     const Json json = parse_json(progress.text("progress"), checkpoint.folder().string());
-    const StageLineage lineage = history(json.at("stage"), checkpoint, mix, split);
+    const auto lineages = told_lineages(
+        comm, [&] { return std::vector{history(json.at("stage"), checkpoint, mix, split)}; });
+    const StageLineage& lineage = lineages.front();
     const auto lines = check_overlaps({config}, {lineage});
     config.data.left_out = lineage.left_out(config.data);
     if (comm.rank() != 0) return;

@@ -6,6 +6,7 @@
 #include "launcher/stage/assembly.h"
 #include "launcher/stage/overlap.h"
 #include "launcher/verbs/verb.h"
+#include "sampler/store/token_store.h"
 #include "worker/optimizer/optimizer.h"
 #include "worker/pack_costs.h"
 

@@ -12,6 +12,7 @@
 #include "launcher/process/world.h"
 #include "launcher/stage/run_identity.h"
 #include "launcher/stage/stage.h"
+#include "launcher/stage/told_lineages.h"
 #include "launcher/verbs/verb.h"
 
 namespace metaloom {
@@ -96,7 +97,7 @@ class Train final : public Verb {
     for (const std::string& note : config.notes) {
       if (comm.rank() == 0) spdlog::info("{}", note);
     }
-    const auto lineages = find_lineages(stages);
+    const auto lineages = told_lineages(comm, [&] { return find_lineages(stages); });
     for (const std::string& line : check_overlaps(stages, lineages)) {
       if (comm.rank() == 0) spdlog::warn("{}", line);
     }

@@ -17,6 +17,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Whether a token store's rows may lie there: in one file, or in a folder of shards.
+bool is_rows(const fs::path& path) {
+  return path.extension() == ".h5" || path.extension() == ".shards";
+}
+
 /// Checkpoint folders, token stores and links to nothing, at or below a place. Links are followed
 /// (checkpoints may lie on another disk); what several names lead to is taken once, by a name
 /// without links if it has one.
@@ -42,8 +47,7 @@ class Things {
     }
     if (!seen_.insert(fs::canonical(path)).second) return;
     const bool checkpoint = fs::exists(path / "manifest.json");
-    const bool store =
-        path.extension() == ".h5" && fs::exists(fs::path(path).replace_extension(".json"));
+    const bool store = is_rows(path) && fs::exists(fs::path(path).replace_extension(".json"));
     if (checkpoint || store) found_.push_back(path);
     if (!fs::is_directory(path)) return;
     const fs::directory_iterator content(path, code);
@@ -91,8 +95,8 @@ class Verify final : public Verb {
           throw Error(Fault::data, "a link to nothing", "",
                       "Mount the disk that it names, or remove the link.");
         }
-        if (path.extension() == ".h5") {
-          TokenStore store(path);
+        if (is_rows(path)) {
+          TokenStore(path).check();
         } else {
           const Checkpoint checkpoint = Checkpoint::open(path);
           for (const std::string& section : checkpoint.sections()) checkpoint.read(section);

@@ -31,8 +31,10 @@ class Classification final : public TaskFamily {
 
   Task draw(const TaskId& id) const override {
     Task task{id, &store_.info(), classes_, {}, {}};
-    for (const std::int64_t row : order_.rows(id))
+    for (const std::int64_t row : order_.rows(id)) {
+      check(id.split, row);
       task.query.push_back(store_.example(id.split, row));
+    }
     return task;
   }
 
@@ -60,14 +62,12 @@ class Classification final : public TaskFamily {
                               classes_.size(), classes_.size() == 1 ? "" : "s"),
                   store_.file().string(), "Leave the dataset out, or give it at least two labels.");
     for (const Split split : {Split::train, Split::validation, Split::test})
-      for (std::int64_t row = 0; row < store_.rows(split); ++row) check(split, row);
+      for (std::int64_t row = 0; row < store_.rows_looked_at(split); ++row) check(split, row);
   }
 
   void check(Split split, std::int64_t row) const {
     const auto refuse = [&](const std::string& what, const char* cure) {
-      throw Error(Fault::data, what,
-                  fmt::format("{}, split {}, row {}", store_.file().string(), name_of(split), row),
-                  cure);
+      throw Error(Fault::data, what, store_.where(split, row), cure);
     };
     if (store_.segments(split, row) > 2)
       refuse(

@@ -5,10 +5,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <array>
 #include <unordered_map>
 
 #include "core/registry.h"
+#include "sampler/families/class_rows.h"
 #include "sampler/families/task_family.h"
 
 namespace metaloom {
@@ -37,27 +38,17 @@ std::vector<std::int64_t> sample(const Rng& rng, std::int64_t n, std::int64_t k)
 class Episodes final : public TaskFamily {
  public:
   Episodes(const TokenStore& store, const TaskOptions& options, const Rng& rng)
-      : store_(store), options_(options), rng_(rng) {
-    std::map<std::int64_t, Split> home;
+      : store_(store),
+        options_(options),
+        rng_(rng),
+        pack_key_(fmt::format("{} ways, {} shots, {} queries", options.ways, options.shots,
+                              options.queries)),
+        classes_(store) {
     for (const Split split : {Split::train, Split::validation, Split::test})
-      for (const std::int64_t row : store.drawn_rows(split)) {
-        const std::int64_t label = store.label(split, row);
-        if (label < 0) continue;  // a text to be labelled belongs to no class
-        if (label >= static_cast<std::int64_t>(store.info().labels.size()))
-          throw Error(Fault::data,
-                      fmt::format("row {} has label {}, which has no name", row, label),
-                      where(split), "Run `metaloom data` again for this dataset.");
-        const Split known = home.emplace(label, split).first->second;
-        if (known != split)
-          throw Error(Fault::data,
-                      fmt::format("class \"{}\" is in the splits {} and {}: few-shot tests need "
-                                  "unseen classes",
-                                  store.info().labels[label], name_of(known), name_of(split)),
-                      where(split), "Give each class to one split and run `metaloom data` again.");
-        rows_[static_cast<int>(split)][label].push_back(row);
-      }
-    for (int s = 0; s < 3; ++s)
-      for (const auto& [label, rows] : rows_[s]) classes_[s].push_back(label);
+      for (const std::int64_t label : classes_.classes(split))
+        if (short_of_[static_cast<std::size_t>(split)] < 0 &&
+            classes_.rows_of(split, label) < options.shots + options.queries)
+          short_of_[static_cast<std::size_t>(split)] = label;
   }
 
   std::int64_t tasks_per_pass(Split split, Half) const override {
@@ -91,10 +82,7 @@ class Episodes final : public TaskFamily {
     return shape;
   }
 
-  std::string pack_key(const TaskId&) const override {
-    return fmt::format("{} ways, {} shots, {} queries", options_.ways, options_.shots,
-                       options_.queries);
-  }
+  std::string pack_key(const TaskId&) const override { return pack_key_; }
 
   /// Episodes 0..count-1: a longer evaluation begins with the shorter one.
   std::vector<std::int64_t> evaluation(Split split, std::int64_t count) const override {
@@ -119,42 +107,42 @@ class Episodes final : public TaskFamily {
   }
 
   void check(Split split) const {
-    const auto& classes = classes_[static_cast<int>(split)];
-    if (static_cast<std::int64_t>(classes.size()) < options_.ways)
+    const auto classes = std::ssize(classes_.classes(split));
+    if (classes < options_.ways)
       throw Error(Fault::data,
-                  fmt::format("{} class{} where an episode needs {}", classes.size(),
-                              classes.size() == 1 ? "" : "es", options_.ways),
+                  fmt::format("{} class{} where an episode needs {}", classes,
+                              classes == 1 ? "" : "es", options_.ways),
                   where(split),
                   fmt::format("Set data.ways to at most {}, or add classes.",
-                              std::max<std::size_t>(classes.size(), 2)));
-    const std::int64_t needed = options_.shots + options_.queries;
-    for (const auto& [label, rows] : rows_[static_cast<int>(split)])
-      if (static_cast<std::int64_t>(rows.size()) < needed)
-        throw Error(
-            Fault::data,
-            fmt::format("class \"{}\" has {} row{} where an episode needs {} ({} shots + "
-                        "{} queries)",
-                        store_.info().labels[label], rows.size(), rows.size() == 1 ? "" : "s",
-                        needed, options_.shots, options_.queries),
-            where(split),
-            "Lower data.shots or data.queries, or add rows, or take the class out of the "
-            "split.");
+                              std::max<std::int64_t>(classes, 2)));
+    const std::int64_t label = short_of_[static_cast<std::size_t>(split)];
+    if (label < 0) return;
+    const std::int64_t rows = classes_.rows_of(split, label);
+    throw Error(Fault::data,
+                fmt::format("class \"{}\" has {} row{} where an episode needs {} ({} shots + "
+                            "{} queries)",
+                            store_.info().labels[static_cast<std::size_t>(label)], rows,
+                            rows == 1 ? "" : "s", options_.shots + options_.queries, options_.shots,
+                            options_.queries),
+                where(split),
+                "Lower data.shots or data.queries, or add rows, or take the class out of the "
+                "split.");
   }
 
   Episode draw_rows(const TaskId& id) const {
     check(id.split);
     const Rng rng = rng_.at({static_cast<std::int64_t>(id.split),
                              static_cast<std::int64_t>(id.half), id.pass, id.index});
-    const auto& known = classes_[static_cast<int>(id.split)];
+    const auto& known = classes_.classes(id.split);
     Episode episode;
     for (const std::int64_t place :
          sample(rng.at("classes"), static_cast<std::int64_t>(known.size()), options_.ways)) {
       const std::int64_t label = known[place];
-      const auto& rows = rows_[static_cast<int>(id.split)].at(label);
+      const auto rows = classes_.rows(id.split, label);
       std::vector<std::int64_t> drawn =
           sample(rng.at("rows").at({label}), static_cast<std::int64_t>(rows.size()),
                  options_.shots + options_.queries);
-      for (std::int64_t& row : drawn) row = rows[row];
+      for (std::int64_t& row : drawn) row = rows[static_cast<std::size_t>(row)];
       episode.classes.push_back(label);
       episode.rows.push_back(std::move(drawn));
     }
@@ -164,8 +152,9 @@ class Episodes final : public TaskFamily {
   const TokenStore& store_;
   TaskOptions options_;
   Rng rng_;
-  std::map<std::int64_t, std::vector<std::int64_t>> rows_[3];  // of each class of a split
-  std::vector<std::int64_t> classes_[3];                       // ascending
+  std::string pack_key_;
+  ClassRows classes_;
+  std::array<std::int64_t, 3> short_of_{-1, -1, -1};  // of a split, a class with too few rows
 };
 
 const Register<TaskFamily> here{

@@ -22,7 +22,7 @@ class MultipleChoice final : public TaskFamily {
             store, options.batch,
             [this](Split split, std::int64_t row) { return longest(split, row); }, rng) {
     for (const Split split : {Split::train, Split::validation, Split::test})
-      for (std::int64_t row = 0; row < store_.rows(split); ++row) check(split, row);
+      for (std::int64_t row = 0; row < store_.rows_looked_at(split); ++row) check(split, row);
   }
 
   std::int64_t tasks_per_pass(Split split, Half half) const override {
@@ -31,8 +31,10 @@ class MultipleChoice final : public TaskFamily {
 
   Task draw(const TaskId& id) const override {
     Task task{id, &store_.info(), {}, {}, {}};
-    for (const std::int64_t row : order_.rows(id))
+    for (const std::int64_t row : order_.rows(id)) {
+      check(id.split, row);
       task.query.push_back(store_.example(id.split, row));
+    }
     return task;
   }
 
@@ -69,7 +71,7 @@ class MultipleChoice final : public TaskFamily {
                 choices < 2
                     ? fmt::format("a row with {} choices: it takes two", choices)
                     : fmt::format("the right choice is number {} of 0..{}", label, choices - 1),
-                fmt::format("{}, split {}, row {}", store_.file().string(), name_of(split), row),
+                store_.where(split, row),
                 "Correct the row or leave it out, then run `metaloom data` again.");
   }
 

@@ -7,13 +7,16 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "core/config/fields.h"
 #include "core/rng.h"
-#include "sampler/store/token_store.h"
 #include "sampler/task.h"
 
 namespace metaloom {
+
+class TokenStore;  // sampler/store/token_store.h
 
 /// `[data]` keys that shape tasks; a family reads the ones that concern it.
 struct TaskOptions {

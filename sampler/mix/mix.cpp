@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 
+#include "core/files/files.h"
 #include "core/json.h"
 #include "core/registry.h"
 #include "core/spelling.h"
+#include "sampler/pass_order.h"
+#include "sampler/store/token_store.h"
 
 namespace metaloom {
 
@@ -15,12 +19,19 @@ namespace {
 
 constexpr const char* kMake = "Make the token stores: metaloom data DESCRIPTION.toml out=";
 
+/// Whether a token store's rows lie there: in a file, or in a folder of shards.
+bool is_store(const std::filesystem::path& path) {
+  const auto kind = path.extension();
+  return (kind == ".h5" || kind == ".shards") && std::filesystem::exists(path);
+}
+
 /// The names that `options.datasets` stands for, in its order; "*" is all of them.
 std::vector<std::string> chosen(const MixOptions& options) {
   if (options.root.empty())
     throw Error(Fault::usage, "no folder of token stores", "data.root",
                 "Give data.root, the folder that `metaloom data` wrote to.");
-  const std::vector<std::string> known = datasets_in(options.root);
+  const std::filesystem::path root = options.root;
+  const std::vector<std::string> known = datasets_in(root);
   if (options.datasets.empty())
     throw Error(Fault::usage, "no dataset chosen", "data.datasets",
                 fmt::format("Name some, or give [\"*\"] for all of: {}", fmt::join(known, ", ")));
@@ -30,10 +41,9 @@ std::vector<std::string> chosen(const MixOptions& options) {
       names.insert(names.end(), known.begin(), known.end());
       continue;
     }
-    const bool there =
-        std::binary_search(known.begin(), known.end(), name) ||
-        (name.find('/') == name.npos &&
-         std::filesystem::exists(std::filesystem::path(options.root) / (name + ".h5")));
+    const bool there = std::binary_search(known.begin(), known.end(), name) ||
+                       (name.find('/') == name.npos &&
+                        (is_store(root / (name + ".h5")) || is_store(root / (name + ".shards"))));
     if (!there)
       throw Error(Fault::usage, fmt::format("there is no dataset \"{}\" in {}", name, options.root),
                   "data.datasets", did_you_mean(name, known));
@@ -96,26 +106,28 @@ std::vector<std::string> datasets_in(const std::filesystem::path& root) {
     for (const auto& [name, entry] : datasets->items()) names.push_back(name);
   } else {
     for (const auto& entry : std::filesystem::directory_iterator(root))
-      if (entry.path().extension() == ".h5") names.push_back(entry.path().stem().string());
+      if (is_store(entry.path())) names.push_back(entry.path().stem().string());
   }
   if (names.empty())
     throw Error(Fault::data, "a folder without token stores", root.string(), kMake + root.string());
   std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
 }
 
-/// All (dataset, index) pairs of a pass in shuffled order.
-struct Mix::PassOrder {
+/// The order of a pass over the tasks of all datasets, which stand one after the other.
+struct Mix::Shuffled {
   std::mutex lock;
   std::int64_t pass = -1;
-  std::vector<TaskId> tasks;
+  std::vector<std::int64_t> ends;  // of each dataset, the tasks of it and of those before it
+  std::optional<PassOrder> order;
 };
 
 Mix::Mix(const MixOptions& options, const Rng& rng) : options_(options), rng_(rng) {
   if (options.slots < 1 || options.pack < 1)
     throw Error(Fault::usage, fmt::format("{} slots in packs of {}", options.slots, options.pack),
                 "data", "Give at least 1 of each.");
-  for (auto& order : order_) order = std::make_unique<PassOrder>();
+  for (auto& order : order_) order = std::make_unique<Shuffled>();
   for (const std::string& name : chosen(options)) {
     stores_.push_back(
         std::make_unique<TokenStore>(std::filesystem::path(options.root) / (name + ".h5")));
@@ -134,6 +146,10 @@ Mix::Mix(const MixOptions& options, const Rng& rng) : options_(options), rng_(rn
 }
 
 Mix::~Mix() = default;
+
+const DatasetInfo& Mix::info(int dataset) const {
+  return stores_[static_cast<std::size_t>(dataset)]->info();
+}
 
 int Mix::index_of(const std::string& dataset) const {
   std::vector<std::string> names;
@@ -173,20 +189,20 @@ std::int64_t Mix::tasks_per_pass(Half half) const {
 }
 
 TaskId Mix::task_at(Half half, std::int64_t pass, std::int64_t place) const {
-  PassOrder& order = *order_[static_cast<int>(half)];
-  const std::lock_guard guard(order.lock);
-  if (order.pass != pass) {
-    std::vector<TaskId> stored;
-    for (int d = 0; d < datasets(); ++d)
-      for (std::int64_t index = 0; index < tasks_of(d, half); ++index)
-        stored.push_back({d, Split::train, half, pass, index});
-    order.tasks.clear();
-    const Rng key = rng_.at("mix").at({static_cast<std::int64_t>(half), pass});
-    for (const std::int64_t i : key.permutation(static_cast<std::int64_t>(stored.size())))
-      order.tasks.push_back(stored[i]);
-    order.pass = pass;
+  Shuffled& shuffled = *order_[static_cast<std::size_t>(half)];
+  const std::lock_guard guard(shuffled.lock);
+  if (shuffled.pass != pass) {
+    shuffled.ends.clear();
+    std::int64_t total = 0;
+    for (int d = 0; d < datasets(); ++d) shuffled.ends.push_back(total += tasks_of(d, half));
+    shuffled.order.emplace(rng_.at("mix").at({static_cast<std::int64_t>(half), pass}), total);
+    shuffled.pass = pass;
   }
-  return order.tasks[place % static_cast<std::int64_t>(order.tasks.size())];
+  const std::int64_t task = (*shuffled.order)[place % shuffled.order->size()];
+  const auto& ends = shuffled.ends;
+  const auto dataset = std::upper_bound(ends.begin(), ends.end(), task) - ends.begin();
+  const std::int64_t before = dataset == 0 ? 0 : ends[static_cast<std::size_t>(dataset) - 1];
+  return {static_cast<int>(dataset), Split::train, half, pass, task - before};
 }
 
 std::vector<Pack> Mix::plan(std::int64_t step, Half half) const {

@@ -58,7 +58,7 @@ class Mix {
 
   const MixOptions& options() const { return options_; }
   int datasets() const { return static_cast<int>(stores_.size()); }
-  const DatasetInfo& info(int dataset) const { return stores_[dataset]->info(); }
+  const DatasetInfo& info(int dataset) const;
   const TokenStore& store(int dataset) const { return *stores_[dataset]; }
   const TaskFamily& family(int dataset) const { return *families_[dataset]; }
   int index_of(const std::string& dataset) const;
@@ -85,11 +85,12 @@ class Mix {
   Rng rng_;
   std::vector<std::unique_ptr<TokenStore>> stores_;
   std::vector<std::unique_ptr<TaskFamily>> families_;
-  struct PassOrder;  // memo of the shuffled order of the pass last asked for, behind a lock
-  std::unique_ptr<PassOrder> order_[3];
+  struct Shuffled;  // the order of the pass last asked for, behind a lock
+  std::unique_ptr<Shuffled> order_[3];
 };
 
-/// Names of the token stores in `root`: those of its index.json, else its .h5 files; sorted.
+/// Names of the token stores in `root`: those of its index.json, else its .h5 files and folders of
+/// shards; sorted.
 /// Throws Error{data} where the folder is missing or holds none.
 std::vector<std::string> datasets_in(const std::filesystem::path& root);
 

@@ -10,7 +10,9 @@
 
 #include "core/archive/archive.h"
 #include "core/error.h"
+#include "core/files/files.h"
 #include "sampler/mix/mix.h"
+#include "sampler/store/token_store.h"
 
 namespace metaloom::testing {
 

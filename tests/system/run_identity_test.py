@@ -33,13 +33,14 @@ class RunIdentity(SystemTest):
             (run / stage / "result.json").unlink()
         return run
 
-    def stores_from(self, name, change=lambda sets: None, licence="Apache-2.0"):
+    def stores_from(self, name, change=lambda sets: None, licence="Apache-2.0", common=""):
         """Stores made anew from a copy of the texts that `change` may alter, by another description."""
         sets, out = self.folder / f"{name}-sets", self.folder / name
         shutil.copytree(ROOT / "tests/data/tiny", sets)
         change(sets)
         description = self.folder / f"{name}.toml"
-        description.write_text((ROOT / "tests/data/tiny.toml").read_text().replace("Apache-2.0", licence))
+        text = (ROOT / "tests/data/tiny.toml").read_text().replace("Apache-2.0", licence)
+        description.write_text(f"{common}\n{text}")
         self.place.metaloom("data", description, f"out={out}", f"tokenizer={self.place.model}", f"root={sets}")
         return out
 
@@ -60,6 +61,29 @@ class RunIdentity(SystemTest):
         run = self.copy()
         self.goes_on(self.words(f"{run}/", f"stage.2_second.init={run}/./1_first/checkpoints/latest"))
         self.goes_on(self.words(self.copy(), stores=self.stores_from("remade", licence="MIT")))
+
+    def test_equal_rows_in_shards_are_the_same_run(self):
+        stores = self.stores_from("in shards", common="shard_rows = 10")
+        self.assertGreater(len(list(stores.glob("*.shards/00001.h5"))), 1)
+        self.assertEqual([], list(stores.glob("*.h5")))
+        self.assertIn(" 0 damaged", self.place.metaloom("verify", stores))
+        run = self.copy()
+        self.goes_on(self.words(run, stores=stores))
+        for stage in STAGES:
+            self.assertEqual((self.folder / "first" / stage / "checkpoints/latest/theta.h5").read_bytes(),
+                             (run / stage / "checkpoints/latest/theta.h5").read_bytes())
+        whole = self.folder / "from shards"
+        self.place.metaloom(*self.words(whole, stores=stores))
+        for stage in STAGES:
+            self.assertEqual((self.folder / "first" / stage / "checkpoints/latest/theta.h5").read_bytes(),
+                             (whole / stage / "checkpoints/latest/theta.h5").read_bytes())
+        for shard in stores.glob("*.shards/00000.h5"):
+            content = shard.read_bytes()
+            shard.write_bytes(content[:-4] + bytes([content[-4] ^ 1]) + content[-3:])
+        self.assertIn("00000.h5", self.place.metaloom("verify", stores, code=3))
+        printed = self.place.metaloom(*self.words(self.folder / "damaged", stores=stores), code=3)
+        self.assertIn("00000.h5", printed)
+        self.assertFalse((self.folder / "damaged/1_first/checkpoints").exists())
 
     def test_copies_that_follow_links_go_on(self):
         """`latest` is a folder of its own in what scp -r and unzip make, a file in what some unzip make, or gone."""

@@ -17,7 +17,7 @@
 
 namespace metaloom {
 
-class ToyMethod final : public Method {
+class ToyMethod : public Method {
  public:
   void fields(Fields&) override {}
   Params initial() const override {

@@ -47,6 +47,7 @@ class DatasetSpec:
     choice_names: str = ""    # a column naming the choices, among which the answer is then looked up
     max_tokens: int = 0
     label_words: dict = dataclasses.field(default_factory=dict)
+    shard_rows: int = 0       # a split with more rows is cut into files of so many; 0: tools/data/store.py says how many
     dirty_rows: str = "refuse"   # what becomes of rows that say nothing, or that another split has, too
     source: str = ""
     licence: str = ""
@@ -55,11 +56,13 @@ class DatasetSpec:
     def identity(self):
         """What the store depends on, as text; two equal ones give equal stores from equal rows.
 
-        A set that nothing was said of keeps the text that it had before `dirty_rows` was there, and so its store.
+        A set that nothing was said of keeps the text that it had before `dirty_rows` and `shard_rows` were there, and so
+        its store.
         """
         fields = dataclasses.asdict(self)
-        if self.dirty_rows == "refuse":
-            del fields["dirty_rows"]
+        for key, said_nothing in (("dirty_rows", "refuse"), ("shard_rows", 0)):
+            if fields[key] == said_nothing:
+                del fields[key]
         return json.dumps(fields, sort_keys=True)
 
 
@@ -81,7 +84,7 @@ def read_description(path, root=None):
         table = tomllib.loads(read_text(path, USAGE))
     except tomllib.TOMLDecodeError as error:
         refuse(f"not TOML: {error}", path, "Repair the line it names")
-    known = ("root", "max_tokens", "dirty_rows", "datasets")
+    known = ("root", "max_tokens", "shard_rows", "dirty_rows", "datasets")
     for key in table:
         if key not in known:
             refuse(f"unknown key '{key}'", path, did_you_mean(key, known))
@@ -91,7 +94,7 @@ def read_description(path, root=None):
         refuse("root is not a text", path, 'Write root = "FOLDER", relative to this file')
     if not isinstance(table.get("datasets"), dict) or not table["datasets"]:
         refuse("no data set", path, "Add a table [datasets.NAME]")
-    common = {key: table[key] for key in ("dirty_rows",) if key in table} | {"max_tokens": max_tokens}
+    common = {key: table[key] for key in ("dirty_rows", "shard_rows") if key in table} | {"max_tokens": max_tokens}
     datasets = tuple(read_dataset(name, entry, common, path) for name, entry in table["datasets"].items())
     own_root = path.parent / table.get("root", "")
     return Description(str(path), pathlib.Path(root) if root else own_root, datasets)
@@ -100,6 +103,11 @@ def read_description(path, root=None):
 def check_max_tokens(value, where):
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100_000:
         refuse(f"max_tokens is {value!r}", where, "Give a whole number from 1 to 100000, such as 128")
+
+
+def check_shard_rows(value, where):
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        refuse(f"shard_rows is {value!r}", where, "Give a whole number of rows, such as 1000000")
 
 
 def read_dataset(name, entry, common, path):
@@ -118,6 +126,8 @@ def read_dataset(name, entry, common, path):
         refuse(f"family is {entry.get('family')!r}", where, did_you_mean(entry.get("family", ""), FAMILIES))
     entry = common | entry
     check_max_tokens(entry["max_tokens"], where)
+    if "shard_rows" in entry:
+        check_shard_rows(entry["shard_rows"], where)
     if isinstance(entry.get("choices"), list):
         entry["choices"] = tuple(entry["choices"])
     foreign = set().union(*COLUMNS.values()) - COLUMNS[entry["family"]]
@@ -134,7 +144,7 @@ def read_dataset(name, entry, common, path):
 
 
 def check_type(key, value, where):
-    if key == "max_tokens":
+    if key in ("max_tokens", "shard_rows"):
         return
     if key == "label_words":
         if not isinstance(value, dict) or not all(isinstance(word, str) and word.strip() for word in value.values()):

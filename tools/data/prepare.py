@@ -17,7 +17,7 @@ from tools.data.dirty_rows import DirtyRows
 from tools.data.families import READERS, Labels, Unusable, no_token, unspoken
 from tools.data.rows import column
 from tools.data.source import Source, label_names
-from tools.data.store import read_current, write_store
+from tools.data.store import read_current, stored_bytes, write_store
 from tools.data.tokens import SplitBuffer, WordPieces, in_table
 from tools.failure import USAGE, Failure, did_you_mean
 
@@ -100,18 +100,18 @@ def prepare_dataset(spec, root, out, tokenizer_place, description_path):
             "licence": spec.licence, "source_digest": source.digest, "description_digest": key} | dirty.meta()
     left_out = path.with_name(f"{spec.name}.left_out.jsonl")
     dirty.write(left_out)
-    manifest = write_store(path, meta, {split: buffer.arrays() for split, buffer in buffers.items()})
-    line = told(meta, manifest, buffers, time.monotonic() - begun)
+    manifest = write_store(path, meta, {split: buffer.arrays() for split, buffer in buffers.items()}, spec.shard_rows)
+    line = told(meta, manifest, buffers, stored_bytes(path), time.monotonic() - begun)
     notes = [*dirty.notes(left_out), *source.notes, *unspoken(labels.names, spec.label_words, in_table)]
     return index_entry(meta, manifest), "; ".join([line, *notes])
 
 
-def told(meta, manifest, buffers, seconds):
+def told(meta, manifest, buffers, stored, seconds):
     rows = " + ".join(str(manifest["rows"][split]) for split in SPLITS)
     kinds = f"{len(meta['labels'])} labels" if meta["labels"] else "choices"
     tokens = sum(len(buffer.tokens) for buffer in buffers.values())
     return (f"{meta['name']}: {meta['family']}, {kinds}, {rows} rows, {tokens} tokens, {sum(meta['truncated'].values())} "
-            f"texts cut, {manifest['bytes'] / 1e6:.2f} MB, {seconds:.1f} s")
+            f"texts cut, {stored / 1e6:.2f} MB, {seconds:.1f} s")
 
 
 def index_entry(meta, manifest):

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "sampler/store/token_store.h"
 #include "worker/report/progress.h"
 
 namespace metaloom {
