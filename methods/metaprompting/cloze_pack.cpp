@@ -4,54 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <memory>
 
 #include "core/error.h"
 #include "methods/labels.h"
 #include "methods/method.h"
 
 namespace metaloom {
-namespace {
-
-/// Whether a fast weight has one row per word of the vocabulary.
-bool by_word(const Backbone& backbone, std::string_view name) {
-  constexpr std::string_view kPrefix = kModelPrefix;
-  if (!name.starts_with(kPrefix)) return false;
-  name.remove_prefix(kPrefix.size());
-  return name == backbone.word_table() || name == backbone.word_bias();
-}
-
-/// Weights whose word table holds only some rows of the vocabulary: ids are translated on the way.
-class SomeWords final : public Weights {
- public:
-  SomeWords(std::unique_ptr<Weights> inner, std::string table, at::Tensor place_V)
-      : inner_(std::move(inner)), table_(std::move(table)), place_V_(std::move(place_V)) {}
-
-  at::Tensor linear(const std::string& name, const at::Tensor& x) const override {
-    return inner_->linear(name, x);
-  }
-  at::Tensor embedding(const std::string& name, const at::Tensor& ids_RL) const override {
-    if (name + ".weight" != table_) return inner_->embedding(name, ids_RL);
-    return inner_->embedding(name, place_V_.take(ids_RL));
-  }
-  at::Tensor layer_norm(const std::string& name, const at::Tensor& x,
-                        double epsilon) const override {
-    return inner_->layer_norm(name, x, epsilon);
-  }
-  at::Tensor tied_decoder(const std::string& name, const std::string& bias, const at::Tensor& x_ND,
-                          const at::Tensor& ids) const override {
-    if (!ids.defined()) throw Error(Fault::internal, "logits of all words from a cut word table");
-    return inner_->tied_decoder(name, bias, x_ND, place_V_.take(ids));
-  }
-  bool contains(const std::string& name) const override { return inner_->contains(name); }
-
- private:
-  std::unique_ptr<Weights> inner_;
-  std::string table_;
-  at::Tensor place_V_;
-};
-
-}  // namespace
 
 std::vector<std::int64_t> passes_within(
     double bytes, const std::vector<std::int64_t>& lengths,
@@ -70,10 +28,11 @@ std::vector<std::int64_t> passes_within(
   return passes;
 }
 
-ClozePack::ClozePack(const Backbone& backbone, Params frozen, const Template& frame,
-                     const std::vector<Task>& pack, const ClassPieces& pieces,
-                     const std::vector<std::int64_t>& parts)
+ClozePack::ClozePack(const Backbone& backbone, const Scope& scope, Params frozen,
+                     const Template& frame, const std::vector<Task>& pack,
+                     const ClassPieces& pieces, const std::vector<std::int64_t>& parts)
     : backbone_(backbone),
+      scope_(scope),
       frozen_(std::move(frozen)),
       tasks_(static_cast<std::int64_t>(pack.size())),
       device_(frozen_.at(backbone.word_table()).device()),
@@ -86,9 +45,7 @@ ClozePack::ClozePack(const Backbone& backbone, Params frozen, const Template& fr
   };
   for (const Side& part : support_) take(part);
   take(query_);
-  used_U_ = std::get<0>(at::_unique(at::cat(ids), /*sorted=*/true));
-  place_V_ = at::zeros({backbone.geometry().vocabulary}, used_U_.options());
-  place_V_.index_copy_(0, used_U_, at::arange(used_U_.size(0), used_U_.options()));
+  rows_.emplace(scope_.rows(ids));
 }
 
 ClozePack::Side ClozePack::framed(const Template& frame, const std::vector<Task>& pack,
@@ -129,56 +86,39 @@ void ClozePack::frame_support(const Template& frame, const std::vector<Task>& pa
 }
 
 Params ClozePack::fast_weights(const Params& theta) const {
-  Params out;
-  for (const auto& [name, value] : theta) {
-    const at::Tensor rows =
-        by_word(backbone_, name) ? value.detach().index_select(0, used_U_) : value.detach();
-    std::vector<std::int64_t> shape{tasks_};
-    shape.insert(shape.end(), rows.sizes().begin(), rows.sizes().end());
-    out.set(name, rows.unsqueeze(0).expand(shape));
-  }
-  return out;
+  return scope_.fast(theta, tasks_, *rows_);
 }
 
-Params ClozePack::summed(const Params& values_T, const at::Tensor& keep_T,
+InnerRates ClozePack::rates(const Params& theta, Params constants) const {
+  Params learned_T;
+  for (const auto& [name, value] : learned_rates(theta))
+    learned_T.set(name, for_each_task(rows_->taken(name, value.detach(), 1), tasks_));
+  return InnerRates(std::move(constants), std::move(learned_T));
+}
+
+Params ClozePack::summed(const MetaGradient& meta, const at::Tensor& keep_T,
                          const Params& theta) const {
-  Params out;
-  for (const auto& [name, value_T] : values_T) {
+  Params out = scope_.summed(meta.gradient, keep_T, theta, *rows_);
+  for (const auto& [name, value_T] : meta.rates) {
+    const std::string entry = kRatePrefix + name;
     const at::Tensor sum = value_T.index_select(0, keep_T).sum(0);
-    out.set(name, by_word(backbone_, name)
-                      ? at::zeros_like(theta.at(name)).index_copy_(0, used_U_, sum)
-                      : sum);
+    out.set(entry, rows_->among_zeros(name, sum, theta.at(entry), 1));
   }
   return out;
 }
 
 Params ClozePack::adapted(const Params& phi_T, const Params& theta) const {
-  Params out = theta;
-  for (const auto& [name, value_T] : phi_T) {
-    const at::Tensor value = value_T.select(0, 0);
-    out.set(name, by_word(backbone_, name) ? theta.at(name).index_copy(0, used_U_, value) : value);
-  }
-  return out;
+  return scope_.adapted(phi_T, theta, *rows_);
 }
 
 at::Tensor ClozePack::logits_RN(const Params& phi_T, const Batch& batch,
                                 Attention attention) const {
-  constexpr std::string_view kPrefix = kModelPrefix;
-  Params own;
-  for (const auto& [name, value] : phi_T)
-    if (name.starts_with(kPrefix)) own.set(name.substr(kPrefix.size()), value);
-  std::unique_ptr<Weights> weights;
-  if (own.empty()) {
-    weights = std::make_unique<SharedWeights>(frozen_);
-  } else {
-    weights = std::make_unique<SomeWords>(std::make_unique<TaskWeights>(frozen_, own, tasks_),
-                                          backbone_.word_table(), place_V_);
-  }
-  ForwardOptions options;
+  const Reading reading = scope_.reading(frozen_, phi_T, tasks_, *rows_);
+  ForwardOptions options = reading.options();
   options.attention = attention;
   options.keep_R = batch.mask_at_R;
-  if (phi_T.contains(kSoftPrompt)) options.soft_TPD = phi_T.at(kSoftPrompt);
-  return verbaliser_.logits(backbone_, *weights, backbone_.encode(*weights, batch, options));
+  return verbaliser_.logits(backbone_, *reading.weights,
+                            backbone_.encode(*reading.weights, batch, options));
 }
 
 at::Tensor ClozePack::losses_T(const at::Tensor& logits_RN, const at::Tensor& label_R) const {

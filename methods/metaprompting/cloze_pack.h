@@ -1,18 +1,19 @@
 // T episodes framed as cloze questions, and their losses at given fast weights: what metaprompting
 // hands to a meta-gradient rule. Built once per pack; a pure function of phi.
-// Legend: T tasks, S support and Q query rows of a task, R = T * S or T * Q, N ways, P soft tokens,
-// U vocabulary rows in use, D width.
+// Legend: T tasks, S support and Q query rows of a task, R = T * S or T * Q, N ways.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "methods/cloze/template.h"
 #include "methods/cloze/verbaliser.h"
+#include "methods/meta/inner_rates.h"
 #include "methods/meta/meta_rule.h"
-#include "models/pretrained.h"
+#include "methods/meta/scopes/scope.h"
 
 namespace metaloom {
 
@@ -24,21 +25,20 @@ std::vector<std::int64_t> passes_within(
 
 class ClozePack {
  public:
-  /// `frozen` holds every weight of the backbone; those that phi carries are not read from it.
-  /// The backbone outlives the pack. Support or query may be empty where it is not asked for.
+  /// `frozen` holds every weight of the backbone; what phi changes of them, the scope says.
+  /// Backbone and scope outlive the pack. Support or query may be empty where it is not asked for.
   /// `parts`: the support rows of a single task are taken in passes of so many rows each; empty:
   /// in one.
-  ClozePack(const Backbone& backbone, Params frozen, const Template& frame,
+  ClozePack(const Backbone& backbone, const Scope& scope, Params frozen, const Template& frame,
             const std::vector<Task>& pack, const ClassPieces& pieces,
             const std::vector<std::int64_t>& parts = {});
 
-  /// theta as every task's own fast weights [T, ...]. Of a trained word table (and the decoder's
-  /// bias) only the rows of words that occur in the pack are taken: SGD leaves the others alone,
-  /// their gradient is exactly zero.
+  /// theta as every task's own fast weights [T, ...].
   Params fast_weights(const Params& theta) const;
-  /// What fast_weights left out, put back: values [T, ...] of theta's names, summed over the tasks
-  /// in `keep_T` (int64), other rows zero. Gives theta's shapes.
-  Params summed(const Params& values_T, const at::Tensor& keep_T, const Params& theta) const;
+  /// The inner rates of theta, `constants` where none is learned.
+  InnerRates rates(const Params& theta, Params constants) const;
+  /// A meta-gradient in the shapes of theta, summed over the tasks in `keep_T` (int64).
+  Params summed(const MetaGradient& meta, const at::Tensor& keep_T, const Params& theta) const;
   /// theta with the first task's fast weights in it.
   Params adapted(const Params& phi_T, const Params& theta) const;
 
@@ -68,13 +68,14 @@ class ClozePack {
   at::Tensor losses_T(const at::Tensor& logits_RN, const at::Tensor& label_R) const;
 
   const Backbone& backbone_;
+  const Scope& scope_;
   Params frozen_;
   std::int64_t tasks_;
   at::Device device_;
   std::vector<Side> support_;  // at least one
   Side query_;
   Verbaliser verbaliser_;
-  at::Tensor used_U_, place_V_;  // vocabulary rows in use; where a row stands among them
+  std::optional<VocabularyRows> rows_;  // of the words that occur in the pack
 };
 
 }  // namespace metaloom

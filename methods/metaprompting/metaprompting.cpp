@@ -2,7 +2,7 @@
 // the whole model, meta-learned over few-shot episodes by a meta-gradient rule. Classes are told by
 // the words of their names at [MASK]. What differs from the release: the soft tokens are free
 // vectors (no LSTM before them), one inner run per episode, no dropout.
-// Legend: P soft tokens, D width, T tasks, Q query rows, N ways, U words.
+// Legend: D width, T tasks, Q query rows, N ways.
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "core/registry.h"
+#include "methods/meta/inner_loop.h"
 #include "methods/metaprompting/cloze_pack.h"
 #include "methods/metaprompting/options.h"
 #include "methods/method.h"
@@ -18,34 +19,31 @@ namespace metaloom {
 namespace {
 
 constexpr std::int64_t kLabelWords = 16;  // of a pack, for the cost: their share is tiny
-constexpr double kGradientGraph = 2.5;    // its memory over a forward pass's (measured: 2.3)
-
-bool in_head_or_encoder(std::string_view name) {
-  return !name.starts_with("pooler.");
-}
 
 class MetaPrompting final : public Method {
  public:
   MetaPrompting(const Table& section, const Ingredients& ingredients)
-      : pretrained_(ingredients.pretrained),
-        rng_(ingredients.rng.at("metaprompting")),
-        max_length_(max_length_of(ingredients)) {
-    read_fields(section, "method", options_);
+      : pretrained_(ingredients.pretrained), max_length_(max_length_of(ingredients)) {
+    options_.fields(*field_reader(section, "method"));  // names the parts, which have keys, too
     options_.check();
     require_mlm_head(pretrained_);
     frame_.emplace(options_.words, *pretrained_.vocabulary, max_length_, true);
-    rule_ = Registry<MetaRule>::make(options_.rule);
-    if (!full() && frame_->soft_tokens() == 0) {
-      throw Error(Fault::usage, "scope = \"prompt\" has nothing to learn: no soft token",
-                  fmt::format("template \"{}\"", options_.words),
-                  "Write <soft:8> into the template, or set method.scope = \"full\".");
-    }
+    rule_ = Registry<MetaRule>::make(options_.rule, section);
+    optimizer_ = Registry<InnerOptimizer>::make(options_.inner_optimizer, section);
+    scope_ = Registry<Scope>::make(options_.scope, section, scope_ingredients(ingredients.rng));
+    read_fields(section, "method", *this);
     for (const DatasetInfo* dataset : ingredients.datasets) check(*dataset);
     pieces_.emplace(ingredients.datasets);
+    fast_numbers_ = static_cast<double>(scope_->initial().numel());
     phase_ = {"episodes", Half::all, names_of(groups(initial()))};
   }
 
-  void fields(Fields& f) override { options_.fields(f); }
+  void fields(Fields& f) override {
+    options_.fields(f);
+    rule_->fields(f);
+    optimizer_->fields(f);
+    scope_->fields(f);
+  }
   Params initial() const override;
   std::vector<ParameterGroup> groups(const Params& theta) const override;
   Phase phase(std::int64_t step) const override {
@@ -59,12 +57,11 @@ class MetaPrompting final : public Method {
   Params adapt(const Params& theta, const Task& task, const StepContext& context) const override;
   at::Tensor scores(const Params& theta, const Task& task,
                     const StepContext& context) const override;
-  Params model(const Params& theta) const override { return overlaid(pretrained_.weights, theta); }
+  Params model(const Params& theta) const override { return scope_->model(theta); }
   Cost cost(const std::vector<TaskShape>& pack) const override;
   Batch batch(const std::vector<Task>& pack, bool support) const override;
 
  private:
-  bool full() const { return options_.scope == "full"; }
   std::int64_t eval_steps() const {
     return options_.eval_steps < 0 ? options_.inner_steps : options_.eval_steps;
   }
@@ -72,9 +69,20 @@ class MetaPrompting final : public Method {
     return options_.eval_rate < 0 ? options_.inner_rate : options_.eval_rate;
   }
   static void check(const DatasetInfo& dataset);
-  at::Tensor soft_start() const;
-  Params learned_of(const Params& theta) const;
-  InnerProblem inner_problem(const ClozePack& cloze, const Params& learned) const;
+  ScopeIngredients scope_ingredients(const Rng& rng) const {
+    return {pretrained_,
+            {frame_->soft_tokens(), options_.soft_init, options_.soft_words},
+            rng.at("metaprompting"),
+            options_.model_inner_rate,
+            options_.model_rate_scale};
+  }
+  static double progress(const StepContext& context) {
+    if (context.steps == 0) return 0;
+    return static_cast<double>(context.step) / static_cast<double>(context.steps);
+  }
+  InnerProblem inner_problem(const ClozePack& cloze, const Params& theta, const Params& theta_T,
+                             double rate, double prior) const;
+  InnerWork inner_work(const Cost& support, const Cost& query, std::size_t tasks) const;
   /// Passes over a task's support rows whose graphs fit into graph_memory: how many rows each
   /// takes.
   std::vector<std::int64_t> support_passes(const Task& task) const {
@@ -87,20 +95,17 @@ class MetaPrompting final : public Method {
   Cost forward_cost(std::int64_t rows, std::int64_t length) const {
     return pretrained_.backbone->forward_cost(rows, length, 0, rows, kLabelWords);
   }
-  /// How many inner steps may keep their graphs, given a support pass of all tasks.
-  std::int64_t kept_graphs(const Cost& support) const {
-    const double fit = options_.graph_memory * 0x1p30 / (kGradientGraph * support.peak_bytes);
-    return static_cast<std::int64_t>(std::min(fit, static_cast<double>(options_.inner_steps)));
-  }
 
   const Pretrained& pretrained_;
-  Rng rng_;
   std::int64_t max_length_;
   MetaPromptingOptions options_;
   std::optional<Template> frame_;
   std::optional<ClassPieces> pieces_;
   std::unique_ptr<MetaRule> rule_;
-  Phase phase_;  // there is but one
+  std::unique_ptr<InnerOptimizer> optimizer_;
+  std::unique_ptr<Scope> scope_;
+  double fast_numbers_ = 0;  // of one task
+  Phase phase_;              // there is but one
 };
 
 void MetaPrompting::check(const DatasetInfo& dataset) {
@@ -113,60 +118,22 @@ void MetaPrompting::check(const DatasetInfo& dataset) {
   }
 }
 
-at::Tensor MetaPrompting::soft_start() const {
-  const at::Tensor& table_VD = pretrained_.words_VD();
-  const std::int64_t count = frame_->soft_tokens();
-  if (options_.soft_init == "random") {  // as large as words are
-    return rng_.at("soft")
-        .normal_tensor({count, table_VD.size(1)}, table_VD.std().item<double>(),
-                       table_VD.scalar_type())
-        .to(table_VD.device());
-  }
-  const auto pieces = pretrained_.vocabulary->pieces_of(options_.soft_words);
-  const bool unknown =
-      std::find(pieces.begin(), pieces.end(), pretrained_.vocabulary->unknown()) != pieces.end();
-  if (pieces.empty() || unknown) {
-    throw Error(Fault::usage, "soft_words must be words that the model's vocabulary knows",
-                fmt::format("method.soft_words = \"{}\"", options_.soft_words),
-                "Choose others, or set method.soft_init = \"random\".");
-  }
-  std::vector<std::int64_t> ids;
-  for (std::int64_t p = 0; p < count; ++p) ids.push_back(pieces[p % pieces.size()]);
-  return table_VD.index_select(0, at::tensor(ids, at::kLong).to(table_VD.device()));
-}
-
 Params MetaPrompting::initial() const {
-  Params theta;
-  if (frame_->soft_tokens() > 0) theta.set(kSoftPrompt, soft_start());
-  if (!full()) return theta;
-  for (const auto& [name, value] : pretrained_.weights)
-    if (in_head_or_encoder(name)) theta.set(kModelPrefix + name, value);
-  return theta;
+  const Params theta = scope_->initial();
+  return theta.merged_with(initial_rates(options_.learned_rates,
+                                         scope_->inner_rates(options_.inner_rate), theta,
+                                         options_.inner_steps));
 }
 
 std::vector<ParameterGroup> MetaPrompting::groups(const Params& theta) const {
-  std::vector<ParameterGroup> groups;
-  if (theta.contains(kSoftPrompt)) {
-    groups.push_back({.name = "prompt", .parameters = {kSoftPrompt}, .decay = 0.0});
-  }
-  if (!full()) return groups;
-  std::vector<std::string> names;
-  for (const auto& [name, value] : theta)
-    if (name.starts_with(kModelPrefix)) names.push_back(name);
-  for (ParameterGroup& group : groups_by_decay("model", theta, names, options_.model_rate_scale))
-    groups.push_back(std::move(group));
+  std::vector<ParameterGroup> groups = scope_->groups(theta);
+  for (ParameterGroup& group : rate_groups(theta)) groups.push_back(std::move(group));
   return groups;
 }
 
-/// What the inner loop adapts and the outer one learns.
-Params MetaPrompting::learned_of(const Params& theta) const {
-  return theta.select([this](std::string_view name) {
-    return name == kSoftPrompt || (full() && name.starts_with(kModelPrefix));
-  });
-}
-
-InnerProblem MetaPrompting::inner_problem(const ClozePack& cloze, const Params& learned) const {
-  InnerProblem problem;
+InnerProblem MetaPrompting::inner_problem(const ClozePack& cloze, const Params& theta,
+                                          const Params& theta_T, double rate, double prior) const {
+  InnerProblem problem(*optimizer_);
   for (std::size_t part = 0; part < cloze.parts(); ++part) {
     problem.support_losses.push_back(
         [&cloze, part](const Params& phi, std::int64_t, Derivatives derivatives) {
@@ -174,35 +141,37 @@ InnerProblem MetaPrompting::inner_problem(const ClozePack& cloze, const Params& 
           return cloze.support_losses_T(phi, twice ? Attention::math : Attention::fused, part);
         });
   }
-  problem.query_loss = [&cloze](const Params& phi, std::int64_t) {
-    return cloze.query_losses_T(cloze.query_logits_RN(phi));
-  };
+  if (prior > 0) problem.support_losses.push_back(proximal(theta_T, prior));
   problem.steps = options_.inner_steps;
+  problem.rates = cloze.rates(theta, scope_->inner_rates(rate));
   const at::IntArrayRef support = cloze.support(0).ids_RL.sizes();
-  problem.kept_graphs = kept_graphs(forward_cost(support[0], support[1]));
-  problem.rate = options_.inner_rate;
-  for (const auto& [name, value] : learned)
-    if (name.starts_with(kModelPrefix)) problem.rates[name] = options_.model_inner_rate;
+  problem.kept_graphs = inner_work(forward_cost(support[0], support[1]), {}, 0).kept_graphs();
   return problem;
 }
 
 std::vector<TaskOutcome> MetaPrompting::gradients(const Params& theta,
-                                                  const std::vector<Task>& pack, const StepContext&,
+                                                  const std::vector<Task>& pack,
+                                                  const StepContext& context,
                                                   GradientSink& sink) const {
-  const Params learned = learned_of(theta);
-  const ClozePack cloze(*pretrained_.backbone, model(theta), *frame_, pack, *pieces_);
-  InnerProblem problem = inner_problem(cloze, learned);
-  at::Tensor accuracy_T;  // read off the logits of the one query pass there is
-  problem.query_loss = [&](const Params& phi, std::int64_t) {
+  const ClozePack cloze(*pretrained_.backbone, *scope_, overlaid(pretrained_.weights, theta),
+                        *frame_, pack, *pieces_);
+  const Params theta_T = cloze.fast_weights(theta);
+  const Needs needs = rule_->needs(options_.inner_steps, progress(context));
+  InnerProblem problem = inner_problem(cloze, theta, theta_T, options_.inner_rate, needs.prior);
+  at::Tensor accuracy_T;  // read off the logits of the query pass after the last step
+  problem.query_loss = [&](const Params& phi, std::int64_t k) {
     const at::Tensor logits_RN = cloze.query_logits_RN(phi);
-    accuracy_T = cloze.query_accuracy_T(logits_RN);
+    if (k == problem.steps) accuracy_T = cloze.query_accuracy_T(logits_RN);
     return cloze.query_losses_T(logits_RN);
   };
-  const MetaGradient meta = rule_->run(problem, cloze.fast_weights(learned));
+  const MetaGradient meta = rule_->run(problem, theta_T, progress(context));
 
+  const std::int64_t query_passes =
+      std::ssize(needs.query_weights) -
+      std::count(needs.query_weights.begin(), needs.query_weights.end(), 0.0);
   const at::Tensor finite = finite_T(meta);
   const at::Tensor keep_T = finite.nonzero().squeeze(1).to(meta.query_loss_T.device());
-  const Params sums = cloze.summed(meta.gradient, keep_T, learned);
+  const Params sums = cloze.summed(meta, keep_T, theta);
   for (const auto& [name, sum] : sums) sink.add(name, sum);
 
   std::vector<TaskOutcome> outcomes;
@@ -212,8 +181,9 @@ std::vector<TaskOutcome> MetaPrompting::gradients(const Params& theta,
     outcome.task = pack[t].id;
     outcome.loss = meta.query_loss_T[task].item<double>();
     outcome.finite = finite[task].item<bool>();
-    outcome.tokens = problem.steps * cloze.support_tokens(task) + cloze.query_tokens(task);
-    outcome.metrics["accuracy"] = accuracy_T[task].item<double>();
+    outcome.tokens =
+        problem.steps * cloze.support_tokens(task) + query_passes * cloze.query_tokens(task);
+    if (accuracy_T.defined()) outcome.metrics["accuracy"] = accuracy_T[task].item<double>();
     outcome.metrics["support_loss_first"] = meta.support_loss_KT[0][task].item<double>();
     outcome.metrics["support_loss_last"] = meta.support_loss_KT[-1][task].item<double>();
     outcomes.push_back(std::move(outcome));
@@ -221,29 +191,31 @@ std::vector<TaskOutcome> MetaPrompting::gradients(const Params& theta,
   return outcomes;
 }
 
-Params MetaPrompting::adapt(const Params& theta, const Task& task, const StepContext&) const {
+Params MetaPrompting::adapt(const Params& theta, const Task& task,
+                            const StepContext& context) const {
   if (task.support.empty() || eval_steps() == 0) return theta;
   Task support = task;
   support.query.clear();  // may well be unlabelled
-  const Params learned = learned_of(theta);
-  const ClozePack cloze(*pretrained_.backbone, model(theta), *frame_, {support}, *pieces_,
-                        support_passes(support));
-  InnerProblem problem = inner_problem(cloze, learned);
+  const ClozePack cloze(*pretrained_.backbone, *scope_, overlaid(pretrained_.weights, theta),
+                        *frame_, {support}, *pieces_, support_passes(support));
+  const Params theta_T = cloze.fast_weights(theta);
+  InnerProblem problem = inner_problem(cloze, theta, theta_T, eval_rate(),
+                                       rule_->needs(eval_steps(), progress(context)).prior);
   problem.steps = eval_steps();
-  problem.rate = eval_rate();
-  return cloze.adapted(adapt_by_sgd(problem, cloze.fast_weights(learned)), theta);
+  return cloze.adapted(adapted_phi(problem, theta_T), theta);
 }
 
 at::Tensor MetaPrompting::scores(const Params& theta, const Task& task, const StepContext&) const {
   const c10::NoGradGuard no_grad;
-  const SharedWeights weights(model(theta));
   const Batch rows = batch({task}, false);
-  ForwardOptions options;
+  const VocabularyRows words(*pretrained_.backbone);  // all of them
+  const Reading reading = scope_->reading(overlaid(pretrained_.weights, theta),
+                                          scope_->fast(theta, 1, words), 1, words);
+  ForwardOptions options = reading.options();
   options.keep_R = rows.mask_at_R;
-  if (theta.contains(kSoftPrompt)) options.soft_TPD = theta.at(kSoftPrompt).unsqueeze(0);
-  const at::Tensor states_QD = pretrained_.backbone->encode(weights, rows, options);
+  const at::Tensor states_QD = pretrained_.backbone->encode(*reading.weights, rows, options);
   return Verbaliser({task}, *pieces_)
-      .logits(*pretrained_.backbone, weights, states_QD)
+      .logits(*pretrained_.backbone, *reading.weights, states_QD)
       .log_softmax(1);
 }
 
@@ -263,27 +235,19 @@ Cost MetaPrompting::cost(const std::vector<TaskShape>& pack) const {
     support = at_once(support, forward_cost(shape.support_rows, length));
     query = at_once(query, forward_cost(shape.query_rows, length));
   }
-  // In forward passes: a gradient is 3 of them, 2 where weights are frozen (activations only).
-  const double gradient = full() ? 3 : 2;
-  const auto steps = static_cast<double>(options_.inner_steps);
-  const double kept = rule_->exact() ? static_cast<double>(kept_graphs(support)) : 0;
-  Cost total;
-  total.flops = (steps - kept) * rule_->forwards_per_step(gradient, false) * support.flops +
-                kept * rule_->forwards_per_step(gradient, true) * support.flops +
-                gradient * query.flops;
-  const double graph = rule_->exact() ? kGradientGraph * support.peak_bytes : support.peak_bytes;
-  total.peak_bytes = std::max(kept * graph + query.peak_bytes, std::max(kept, 1.0) * graph);
-  // Fast weights of every task: the path where it is walked back, and their gradient.
-  double learned =
-      static_cast<double>(frame_->soft_tokens() * pretrained_.backbone->geometry().width);
-  if (full()) {
-    for (const auto& [name, value] : pretrained_.weights) {
-      if (in_head_or_encoder(name)) learned += static_cast<double>(value.numel());
-    }
-  }
-  const double copies = rule_->exact() ? steps + 2 + kept : 2;
-  total.peak_bytes += 4 * copies * learned * static_cast<double>(pack.size());
-  return total;
+  return rule_->cost(inner_work(support, query, pack.size()));
+}
+
+InnerWork MetaPrompting::inner_work(const Cost& support, const Cost& query,
+                                    std::size_t tasks) const {
+  return {.support = support,
+          .query = query,
+          .gradient = scope_->gradient_work(),
+          .steps = options_.inner_steps,
+          .fast_bytes = 4 * fast_numbers_ * static_cast<double>(tasks),
+          .memory = optimizer_->memory_per_weight(),
+          .rates_learned = options_.learned_rates != LearnedRates::constant,
+          .graph_bytes = options_.graph_memory * 0x1p30};
 }
 
 const Register<Method> here{"metaprompting",
@@ -291,7 +255,7 @@ const Register<Method> here{"metaprompting",
                             [](const Table& section, const Ingredients& ingredients) {
                               return std::make_unique<MetaPrompting>(section, ingredients);
                             }};
-const Register<MethodOptions> options_of{"metaprompting", "", defaults_of<MetaPromptingOptions>};
+const Register<MethodOptions> options_of{"metaprompting", "", MetaPromptingOptions::all_keys};
 
 }  // namespace
 }  // namespace metaloom

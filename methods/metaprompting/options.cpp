@@ -2,7 +2,9 @@
 
 #include "core/error.h"
 #include "core/registry.h"
+#include "methods/meta/inner/inner_optimizer.h"
 #include "methods/meta/meta_rule.h"
+#include "methods/meta/scopes/scope.h"
 
 namespace metaloom {
 
@@ -10,13 +12,17 @@ void MetaPromptingOptions::fields(Fields& f) {
   f.text("template", words,
          "what the model reads: {text}, one [MASK], {pair} if rows are pairs, <soft:n>");
   f.choice("rule", rule, "how the outer gradient is taken", Registry<MetaRule>::names());
+  f.choice("inner_optimizer", inner_optimizer, "what makes the inner steps",
+           Registry<InnerOptimizer>::names());
   f.choice("scope", scope, "what is adapted and meta-learned: the soft prompt, or the model too",
-           {"prompt", "full"});
-  f.choice("soft_init", soft_init, "start of the soft tokens: embeddings of words, or noise",
-           {"words", "random"});
+           Registry<Scope>::names());
+  f.choice("soft_init", soft_init, "start of the soft tokens: embeddings of words, or noise");
   f.text("soft_words", soft_words, "words that soft_init = \"words\" takes, over and over");
-  f.integer("inner_steps", inner_steps, "SGD steps on the support set", {1, 1000});
+  f.integer("inner_steps", inner_steps, "inner steps on the support set", {1, 1000});
   f.real("inner_rate", inner_rate, "learning rate of these steps", {0, 1e6});
+  f.choice("learned_rates", learned_rates,
+           "whether inner rates are meta-learned, too, from these on: one per tensor, per tensor "
+           "and inner step, or per element");
   f.integer("eval_steps", eval_steps, "steps when adapting for use; -1: inner_steps", {-1, 1e5});
   f.real("eval_rate", eval_rate, "their learning rate; -1: inner_rate", {-1, 1e6});
   f.real("model_inner_rate", model_inner_rate, "scope full: inner rate of the model's weights",
@@ -30,10 +36,28 @@ void MetaPromptingOptions::fields(Fields& f) {
       {0, 1e4});
 }
 
+Table MetaPromptingOptions::all_keys() {
+  MetaPromptingOptions options;
+  Table keys = write_fields(options);
+  const auto add = [&keys](const Table& more) { keys = keys.overlaid_with(more); };
+  for (const std::string& name : Registry<MetaRule>::names())
+    add(write_fields(*Registry<MetaRule>::make(name, Table())));
+  for (const std::string& name : Registry<InnerOptimizer>::names())
+    add(write_fields(*Registry<InnerOptimizer>::make(name, Table())));
+  for (const std::string& name : Registry<ScopeOptions>::names())
+    add(Registry<ScopeOptions>::make(name));
+  return keys;
+}
+
 void MetaPromptingOptions::check() const {
-  if (eval_rate >= 0 || eval_rate == -1) return;
-  throw Error(Fault::usage, "a learning rate below 0", "method.eval_rate",
-              "Give one from 0 on, or -1 for inner_rate.");
+  if (eval_rate < 0 && eval_rate != -1) {
+    throw Error(Fault::usage, "a learning rate below 0", "method.eval_rate",
+                "Give one from 0 on, or -1 for inner_rate.");
+  }
+  if (eval_rate >= 0 && learned_rates != LearnedRates::constant) {
+    throw Error(Fault::usage, "a rate for use where inner rates are learned", "method.eval_rate",
+                "Leave it out: learned rates are used. Or set learned_rates = \"constant\".");
+  }
 }
 
 }  // namespace metaloom

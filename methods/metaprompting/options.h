@@ -5,19 +5,26 @@
 #include <string>
 
 #include "core/config/fields.h"
+#include "methods/meta/inner_rates.h"
+#include "methods/meta/scopes/soft_prompt.h"
 
 namespace metaloom {
 
 struct MetaPromptingOptions {
   std::string words = "<soft:8> {text} , the topic is [MASK] .";
-  std::string rule = "maml", scope = "prompt";
-  std::string soft_init = "words", soft_words = "the topic of this text is about";
+  std::string rule = "maml", inner_optimizer = "sgd", scope = "prompt";
+  SoftStart soft_init = SoftStart::words;
+  std::string soft_words = "the topic of this text is about";
   std::int64_t inner_steps = 5, eval_steps = -1;
   double inner_rate = 0.3, eval_rate = -1;
+  LearnedRates learned_rates = LearnedRates::constant;
   double model_inner_rate = 1e-3, model_rate_scale = 2e-3;
   double graph_memory = 2;
 
   void fields(Fields& f);
+  /// Every key that a section may hold, with its default: those of all rules, inner optimizers and
+  /// scopes, too.
+  static Table all_keys();
   /// Throws Error{usage} for values that no range can refuse.
   void check() const;
 };

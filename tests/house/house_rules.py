@@ -17,14 +17,16 @@ MAY_INCLUDE = {
 }
 SEES_EVERYTHING = {"launcher", "bench", "tests"}
 # Rooms of a layer, lowest first: a room may include headers of itself and of these of its layer; "" is the layer's own
-# folder. A layer without a line here has no rooms.
+# folder, and a room below a room stands for itself. A layer without a line here has no rooms.
 ROOMS = {
     "core": {"": set(), "files": {""}, "log": {"", "files"}, "archive": {"", "files"}, "config": {"", "files"}},
     "sampler": {"": set(), "store": {""}, "families": {"", "store"}, "mix": {"", "store", "families"}},
     "models": {"weights": set(), "tokenizers": set(), "": {"weights", "tokenizers"}, "layers": {"", "weights"},
                "backbones": {"", "weights", "layers"}},
-    "methods": {"": set(), "cloze": {""}, "meta": {""}, "muppet": {"", "cloze"}, "mlm": {"", "cloze"},
-                "metaprompting": {"", "cloze", "meta"}, "spt": {"", "cloze"}},
+    "methods": {"": set(), "cloze": {""}, "meta/inner": {""}, "meta/scopes": {"", "cloze", "meta/inner"},
+                "meta": {"", "meta/inner"}, "meta/rules": {"", "meta", "meta/inner"},
+                "metaprompting": {"", "cloze", "meta", "meta/inner", "meta/scopes"},
+                "muppet": {"", "cloze"}, "mlm": {"", "cloze"}, "spt": {"", "cloze"}},
     "worker": {"optimizer": set(), "reduction": {"optimizer"}, "report": set(), "evaluation": {"report"},
                "": {"optimizer", "reduction", "report", "evaluation"}},
     "launcher": {"process": set(), "config": set(), "stage": {"config", "process"}, "texts": {"process", "stage"},
@@ -76,9 +78,13 @@ def source_files(root):
 
 
 def room_of(name):
-    """The room of a file, "" where it lies in its layer's own folder."""
-    parts = name.split("/")
-    return parts[1] if len(parts) > 2 else ""
+    """The room of a file: the deepest one around it, "" where it lies in its layer's own folder."""
+    layer, *folders = name.split("/")[:-1]
+    for depth in range(len(folders), 1, -1):
+        room = "/".join(folders[:depth])
+        if room in ROOMS.get(layer, {}):
+            return room
+    return folders[0] if folders else ""
 
 
 def room_may_include(folder, room, other):

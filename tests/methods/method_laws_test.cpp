@@ -34,7 +34,8 @@ TEST_P(MethodLaws, ItsKeysAreKnownWithoutBuildingIt) {
   Table known = Registry<MethodOptions>::make(GetParam());
   on_every_world([&](const Method&, const World& world) {
     const auto built = Registry<Method>::make(GetParam(), Table(), world.ingredients);
-    EXPECT_EQ(known.keys(), write_fields(*built).keys());
+    for (const std::string& key : write_fields(*built).keys())
+      EXPECT_TRUE(known.contains(key)) << key;
   });
 }
 

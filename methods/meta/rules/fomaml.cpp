@@ -1,8 +1,12 @@
-// First-order MAML (Finn et al. 2017, section 5.2): the query gradient at the adapted phi is
-// taken for the gradient at theta, every Hessian dropped. Not exact; one gradient per inner step.
+// First-order MAML (Finn et al. 2017, section 5.2): the query gradient at the adapted phi is taken
+// for the gradient at theta, every Hessian dropped. Not exact; one gradient per inner step. Learned
+// rates get -<slope of step k, adjoint after it>, the adjoint as Hessians dropped leave it.
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "core/registry.h"
+#include "methods/meta/inner_loop.h"
 #include "methods/meta/meta_rule.h"
 
 namespace metaloom {
@@ -11,18 +15,34 @@ namespace {
 class FirstOrderMaml final : public MetaRule {
  public:
   bool exact() const override { return false; }
-  double forwards_per_step(double gradient, bool) const override { return gradient; }
+  Needs needs(std::int64_t steps, double) const override {
+    return {last_query(steps), Derivatives::once};
+  }
 
-  MetaGradient run(const InnerProblem& problem, const Params& theta_T) const override {
-    InnerLoop loop = descend(problem, theta_T, Keep::nothing);
-    QueryGradient query = query_gradient(problem, loop.phi.back());
-    return {std::move(query.gradient), std::move(loop.phi.back()), query.loss_T,
-            loop.support_loss_KT};
+  Cost cost(const InnerWork& work) const override {
+    const auto steps = static_cast<double>(work.steps);
+    Cost total;
+    total.flops = steps * work.gradient * work.support.flops + work.gradient * work.query.flops;
+    const double copies = work.rates_learned ? (steps + 1) * (2 + work.memory) : 2 + work.memory;
+    total.peak_bytes =
+        std::max(work.query.peak_bytes, work.support.peak_bytes) + copies * work.fast_bytes;
+    return total;
+  }
+
+  MetaGradient run(const InnerProblem& problem, const Params& theta_T, double) const override {
+    const bool learned = !problem.rates.learned_T().empty();
+    InnerLoop loop = descend(problem, theta_T, learned ? Keep::slopes : Keep::nothing);
+    QueryGradient query = query_gradient(problem, loop.states.back().phi, problem.steps);
+    Adjoint adjoint = adjoint_of(problem, loop, query.gradient);
+    for (std::int64_t k = learned ? problem.steps - 1 : -1; k >= 0; --k)
+      step_back(problem, loop, k, Curvature::dropped, adjoint);
+    return {std::move(query.gradient), std::move(adjoint.rates), std::move(loop.states.back().phi),
+            query.loss_T, loop.support_loss_KT};
   }
 };
 
 const Register<MetaRule> here{"fomaml", "first-order MAML: the query gradient after adaptation",
-                              [] { return std::make_unique<FirstOrderMaml>(); }};
+                              [](const Table&) { return std::make_unique<FirstOrderMaml>(); }};
 
 }  // namespace
 }  // namespace metaloom

@@ -1,51 +1,63 @@
-// MAML, exact (Finn et al. 2017), by the adjoint recursion:
-//   lambda_K = grad L_Q(phi_K),   lambda_t = lambda_{t+1} - H_t (alpha * lambda_{t+1}).
-// phi_0..phi_K are kept. A Hessian-vector product is a backward pass through the graph of the
+// MAML, exact (Finn et al. 2017), by the adjoint recursion, for SGD
+//   lambda_K = grad L_Q(phi_K),   lambda_t = lambda_{t+1} - H_t (alpha * lambda_{t+1}),
+// and for an inner optimizer that remembers by the same sweep over its whole state. The states of
+// all steps are kept. A Hessian-vector product is a backward pass through the graph of the
 // support gradient: the last steps keep theirs as far as memory is granted, the others make it
 // anew, and that memory does not grow with the number of inner steps.
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "core/registry.h"
+#include "methods/meta/inner_loop.h"
 #include "methods/meta/meta_rule.h"
 
 namespace metaloom {
 namespace {
 
-/// H_t v at phi_t, for all tasks at once: their Hessian is block-diagonal.
-Params hessian_vector(const InnerProblem& problem, InnerLoop& loop, std::int64_t t,
-                      const Params& v) {
-  const Params kept = std::move(loop.slope[t]);
-  if (!kept.empty()) return vjp(kept, v, loop.phi[t]);
-  const Params phi = loop.phi[t].leaves();
-  return vjp(support_gradient(problem, phi, t, Derivatives::twice).gradient, v, phi);
+// Forward passes' worth of one inner step and its way back: the gradient, again where its graph was
+// not kept, and the double backward: each product of the kept backward once per operand that
+// carries a derivative, then the forward's own backward.
+double forwards_per_step(double gradient, bool kept) {
+  const double backward = gradient - 1;
+  return (kept ? 1 : 2) * gradient + backward * (backward + 1);
 }
 
 class Maml final : public MetaRule {
  public:
   bool exact() const override { return true; }
-  // The gradient, again where its graph was not kept, and the double backward: each product of
-  // the kept backward once per operand that carries a derivative, then the forward's own backward.
-  double forwards_per_step(double gradient, bool kept) const override {
-    const double backward = gradient - 1;
-    return (kept ? 1 : 2) * gradient + backward * (backward + 1);
+  Needs needs(std::int64_t steps, double) const override {
+    return {last_query(steps), Derivatives::twice};
   }
 
-  MetaGradient run(const InnerProblem& problem, const Params& theta_T) const override {
-    InnerLoop loop = descend(problem, theta_T, Keep::path);
-    QueryGradient query = query_gradient(problem, loop.phi.back());
-    Params lambda = std::move(query.gradient);
-    for (std::int64_t t = problem.steps - 1; t >= 0; --t) {
-      Params scaled;
-      for (const auto& [name, value] : lambda) scaled.set(name, value * problem.rate_of(name));
-      const Params curvature = hessian_vector(problem, loop, t, scaled);
-      lambda = axpy(-1, curvature, lambda);
-    }
-    return {std::move(lambda), std::move(loop.phi.back()), query.loss_T, loop.support_loss_KT};
+  Cost cost(const InnerWork& work) const override {
+    const auto steps = static_cast<double>(work.steps);
+    const auto kept = static_cast<double>(work.kept_graphs());
+    Cost total;
+    total.flops = (steps - kept) * forwards_per_step(work.gradient, false) * work.support.flops +
+                  kept * forwards_per_step(work.gradient, true) * work.support.flops +
+                  work.gradient * work.query.flops;
+    const double graph = kGradientGraph * work.support.peak_bytes;
+    total.peak_bytes = std::max(kept * graph + work.query.peak_bytes, std::max(kept, 1.0) * graph);
+    // The states of all steps and the adjoint, and of weights their gradient and the kept slopes.
+    const double copies = steps + 2 + kept + work.memory * (steps + 2);
+    total.peak_bytes += copies * work.fast_bytes;
+    return total;
+  }
+
+  MetaGradient run(const InnerProblem& problem, const Params& theta_T, double) const override {
+    InnerLoop loop = descend(problem, theta_T, Keep::graphs);
+    QueryGradient query = query_gradient(problem, loop.states.back().phi, problem.steps);
+    Adjoint adjoint = adjoint_of(problem, loop, std::move(query.gradient));
+    for (std::int64_t k = problem.steps - 1; k >= 0; --k)
+      step_back(problem, loop, k, Curvature::included, adjoint);
+    return {std::move(adjoint.state.phi), std::move(adjoint.rates),
+            std::move(loop.states.back().phi), query.loss_T, loop.support_loss_KT};
   }
 };
 
 const Register<MetaRule> here{"maml", "exact second-order MAML, by an adjoint sweep",
-                              [] { return std::make_unique<Maml>(); }};
+                              [](const Table&) { return std::make_unique<Maml>(); }};
 
 }  // namespace
 }  // namespace metaloom
