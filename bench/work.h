@@ -10,6 +10,7 @@
 #include "core/config/table.h"
 #include "core/files/files.h"
 #include "core/json.h"
+#include "sampler/families/family_traits.h"
 #include "sampler/families/task_family.h"
 #include "sampler/task.h"
 
@@ -63,7 +64,7 @@ struct Work {
     std::vector<Example> out;
     for (const Json& row : rows) {
       Example& example = out.emplace_back();
-      example.label = row.at("label");
+      example.target.label = row.at("label");
       example.row = static_cast<std::int64_t>(out.size()) - 1;
       for (const Json& segment : row.at("segments")) {
         example.segments.emplace_back(
@@ -80,7 +81,7 @@ inline TaskShape shape_of(const Task& task) {
   const auto count = [&](const std::vector<Example>& side, std::int64_t& rows,
                          std::int64_t& tokens) {
     for (const Example& example : side) {
-      const bool choices = task.dataset->family == "multiple_choice";
+      const bool choices = traits_of(*task.dataset).target == TargetKind::choice;
       const std::size_t texts = choices ? example.segments.size() - 1 : 1;
       for (std::size_t n = 0; n < texts; ++n) {
         std::size_t length = 0;

@@ -17,6 +17,7 @@
 #include "core/params.h"
 #include "core/rng.h"
 #include "methods/ingredients.h"
+#include "methods/measure.h"
 #include "methods/theta.h"
 #include "models/backbone.h"
 #include "sampler/task.h"
@@ -55,13 +56,6 @@ struct TaskOutcome {
   std::map<std::string, double> metrics;  // "accuracy", ...
 };
 
-/// What one task's evaluation gives.
-struct Evaluation {
-  std::map<std::string, double> means;  // by name, over "count" things
-  std::string right;  // per query row '1' or '0'; empty where rows are not what is counted
-  bool operator==(const Evaluation&) const = default;
-};
-
 /// The update a pack belongs to, or the update after which something is evaluated. `rng` is keyed
 /// by the step; key it further by task and site.
 struct StepContext {
@@ -69,6 +63,17 @@ struct StepContext {
   Rng rng{0};
   /// The stream of one task: the same whichever rank or pack the task falls to.
   Rng of(const TaskId& task) const;
+};
+
+/// Tells the classes of a task's rows apart.
+class Classifier {
+ public:
+  virtual ~Classifier() = default;
+  /// Log-probabilities [Q, N] of the task's query rows over its classes (multiple choice: over
+  /// the candidates, padded with -inf). theta is what `Method::adapt` gave. `context.step` tells a
+  /// method with phases which of its nets to ask.
+  virtual at::Tensor scores(const Params& theta, const Task& task,
+                            const StepContext& context) const = 0;
 };
 
 class Method {
@@ -96,15 +101,14 @@ class Method {
   virtual bool adapts() const { return false; }
   /// theta adapted to the task's support set (theta itself where the method does not adapt).
   virtual Params adapt(const Params& theta, const Task& task, const StepContext& context) const;
-  /// Log-probabilities [Q, N] of the task's query rows over its classes (multiple choice: over
-  /// the candidates, padded with -inf). theta is what `adapt` gave. `context.step` tells a method
-  /// with phases which of its nets to ask. Throws Error{usage} where the method is no classifier.
-  virtual at::Tensor scores(const Params& theta, const Task& task,
-                            const StepContext& context) const = 0;
-  /// What evaluation reports of one task. The default adapts, scores the query rows and gives
-  /// "accuracy", "loss" (nats, unscaled) and their "count".
-  virtual Evaluation evaluate(const Params& theta, const Task& task,
-                              const StepContext& context) const;
+  /// What tells the rows of the dataset's tasks apart; null where the method does not. It lives as
+  /// long as the method.
+  virtual const Classifier* classifier(const DatasetInfo&) const { return nullptr; }
+  /// What evaluation reports of one task, the measure that counts first; the same measures for all
+  /// tasks of a dataset, kLoss among them. The default adapts, and measures the
+  /// classifier's scores of the query rows.
+  virtual std::vector<Measure> evaluate(const Params& theta, const Task& task,
+                                        const StepContext& context) const;
 
   /// Named series of numbers worth watching (the gates of a search, ...), written to metrics.
   virtual std::map<std::string, std::vector<double>> watch(const Params& theta) const;

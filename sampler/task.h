@@ -24,12 +24,26 @@ constexpr const char* name_of(Split split) {
 /// disjoint streams.
 enum class Half { all, first, second };
 
-/// One labelled row. Segments hold word-piece ids without special tokens:
+/// What the right answer to a row is: one of its task's classes, one of its own candidates, a
+/// stretch of its text, a number, or a text to be written. A family says which (FamilyTraits).
+enum class TargetKind { label, choice, span, number, tokens };
+
+/// The right answer itself; of its members those of its kind are set.
+struct Target {
+  Target() = default;
+  Target(std::int64_t right) : label(right) {}  // most targets are a label and no more
+  std::int64_t label = -1;  // a class, local to its task: 0..N-1, or a candidate; -1: unknown
+  std::int64_t start = -1, end = -1;     // first and last token in the last segment; -1: none
+  double value = 0;                      // the number
+  std::span<const std::int32_t> tokens;  // the text, without special tokens
+};
+
+/// One row with its right answer. Segments hold word-piece ids without special tokens:
 /// text (and its pair), or context and choices.
 struct Example {
   std::vector<std::span<const std::int32_t>> segments;
-  std::int64_t label = -1;  // local to its task: 0..N-1; -1 where unknown
-  std::int64_t row = -1;    // row in its split, for messages
+  Target target;
+  std::int64_t row = -1;  // row in its split, for messages
 };
 
 /// Names a task without drawing it: equal ids give equal tasks on every rank.
@@ -63,8 +77,8 @@ struct DatasetInfo {
 };
 
 /// A unit of meta-learning: an episode (support and query), or a batch of one dataset (query
-/// only). Labels of examples index `classes`, which index the dataset's labels; where `classes`
-/// is empty (multiple choice) a label is the index of the right candidate.
+/// only). Where targets are labels they index `classes`, which index the dataset's labels; else
+/// `classes` is empty.
 struct Task {
   TaskId id;
   const DatasetInfo* dataset = nullptr;

@@ -42,9 +42,9 @@ struct RowKeys {
         key += hex(digest(std::as_bytes(example.segments[s])));
       }
       const auto& names = store.info().labels;
-      const bool named = example.label >= 0 && example.label < std::ssize(names);
+      const bool named = example.target.label >= 0 && example.target.label < std::ssize(names);
       row.push_back(digest(key));
-      key += ' ' + (named ? names[example.label] : std::to_string(example.label));
+      key += ' ' + (named ? names[example.target.label] : std::to_string(example.target.label));
       answered.push_back(digest(key));
     }
   }

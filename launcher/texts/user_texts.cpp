@@ -92,19 +92,25 @@ Task task_over(const DatasetInfo& info) {
 Example example_of(const UserRow& row, std::int64_t label) {
   Example out;
   out.segments.assign(row.segments.begin(), row.segments.end());
-  out.label = label;
+  out.target.label = label;
   out.row = row.number;
   return out;
 }
 
 at::Tensor scores_of(const Assembly& stage, const Params& theta, const DatasetInfo& info,
                      const std::vector<Example>& rows, std::int64_t step) {
+  const Classifier* classifier = stage.method->classifier(info);
+  if (classifier == nullptr) {
+    throw Error(Fault::usage, stage.config.method_name + " tells no classes apart",
+                "method " + stage.config.method_name,
+                "Train a classifier from its checkpoint: method = \"muppet\" or \"spt\".");
+  }
   const auto count = static_cast<std::int64_t>(rows.size());
   std::vector<at::Tensor> scores;
   for (std::int64_t first = 0; first < count; first += kRowsAtOnce) {
     Task task = task_over(info);
     task.query.assign(rows.begin() + first, rows.begin() + std::min(count, first + kRowsAtOnce));
-    scores.push_back(stage.method->scores(theta, task, stage.context(step)));
+    scores.push_back(classifier->scores(theta, task, stage.context(step)));
   }
   return at::cat(scores).to(at::kCPU, at::kDouble);
 }

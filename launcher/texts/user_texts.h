@@ -42,7 +42,8 @@ Task task_over(const DatasetInfo& info);
 /// The row as the method sees it, with the label `label`; a view.
 Example example_of(const UserRow& row, std::int64_t label);
 
-/// Log-probabilities [n, N] of rows, some at a time: memory does not grow with their number.
+/// Log-probabilities [n, N] of rows, some at a time: memory does not grow with their number. Throws
+/// Error{usage} where the stage's method is no classifier.
 at::Tensor scores_of(const Assembly& stage, const Params& theta, const DatasetInfo& info,
                      const std::vector<Example>& rows, std::int64_t step);
 

@@ -95,8 +95,7 @@ std::unique_ptr<UserTexts> texts_for(const StageConfig& config, UserRows rows) {
 double support_accuracy(const Assembly& stage, const Params& theta, const Task& task,
                         std::int64_t step) {
   const at::Tensor scores = scores_of(stage, theta, *task.dataset, task.support, step);
-  const at::Tensor labels = labels_of(task.support, scores.device());
-  return scores.argmax(1).eq(labels).to(at::kDouble).mean().item<double>();
+  return accuracy_of(scores, labels_of(task.support, scores.device()));
 }
 
 class Adapt final : public Verb {

@@ -7,6 +7,7 @@
 #include "core/registry.h"
 #include "launcher/stage/assembly.h"
 #include "launcher/verbs/verb.h"
+#include "sampler/families/family_traits.h"
 
 namespace metaloom {
 namespace {
@@ -21,11 +22,22 @@ struct ShowOptions {
   }
 };
 
-std::string label_of(const Task& task, const Example& row) {
-  if (row.label < 0) return "?";
-  if (row.label >= static_cast<std::int64_t>(task.classes.size()))
-    return fmt::format("{}", row.label);
-  return task.dataset->labels.at(task.classes[row.label]);
+/// The right answer to a row, as a person reads it.
+std::string answer_of(const Vocabulary& vocabulary, const Task& task, const Example& row) {
+  const Target& target = row.target;
+  switch (traits_of(*task.dataset).target) {
+    case TargetKind::label:
+      return target.label < 0 ? "?" : task.dataset->labels.at(task.classes.at(target.label));
+    case TargetKind::choice:
+      return target.label < 0 ? "?" : fmt::format("{}", target.label);
+    case TargetKind::span:
+      return fmt::format("{}..{}", target.start, target.end);
+    case TargetKind::number:
+      return fmt::format("{:g}", target.value);
+    case TargetKind::tokens:
+      return vocabulary.words_of({target.tokens.begin(), target.tokens.end()});
+  }
+  return "?";
 }
 
 void print_rows(const Assembly& stage, const Task& task, bool support, std::int64_t limit) {
@@ -50,7 +62,8 @@ void print_rows(const Assembly& stage, const Task& task, bool support, std::int6
     }
     const Example& example =
         examples[std::min<std::size_t>(r / std::max<std::int64_t>(1, each), examples.size() - 1)];
-    fmt::print("    {:<28} {}\n", label_of(task, example), text + words(ids));
+    fmt::print("    {:<28} {}\n", answer_of(*stage.pretrained.vocabulary, task, example),
+               text + words(ids));
   }
 }
 

@@ -249,7 +249,7 @@ Batch Template::frame_choices(const std::vector<const Example*>& rows, std::int6
   std::vector<Example> candidates;
   for (const Example* row : rows) {
     for (std::size_t choice = 1; choice < row->segments.size(); ++choice) {
-      candidates.push_back({{row->segments[0], row->segments[choice]}, row->label, row->row});
+      candidates.push_back({{row->segments[0], row->segments[choice]}, row->target, row->row});
     }
   }
   std::vector<const Example*> pointers;

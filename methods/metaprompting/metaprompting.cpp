@@ -14,13 +14,14 @@
 #include "methods/metaprompting/cloze_pack.h"
 #include "methods/metaprompting/options.h"
 #include "methods/method.h"
+#include "sampler/families/family_traits.h"
 
 namespace metaloom {
 namespace {
 
 constexpr std::int64_t kLabelWords = 16;  // of a pack, for the cost: their share is tiny
 
-class MetaPrompting final : public Method {
+class MetaPrompting final : public Method, public Classifier {
  public:
   MetaPrompting(const Table& section, const Ingredients& ingredients)
       : pretrained_(ingredients.pretrained), max_length_(max_length_of(ingredients)) {
@@ -55,6 +56,7 @@ class MetaPrompting final : public Method {
                                      const StepContext& context, GradientSink& sink) const override;
   bool adapts() const override { return eval_steps() > 0; }
   Params adapt(const Params& theta, const Task& task, const StepContext& context) const override;
+  const Classifier* classifier(const DatasetInfo&) const override { return this; }
   at::Tensor scores(const Params& theta, const Task& task,
                     const StepContext& context) const override;
   Params model(const Params& theta) const override { return scope_->model(theta); }
@@ -109,7 +111,8 @@ class MetaPrompting final : public Method {
 };
 
 void MetaPrompting::check(const DatasetInfo& dataset) {
-  if (dataset.family != "episodes") {
+  const FamilyTraits traits = traits_of(dataset);
+  if (traits.target != TargetKind::label || !traits.episodes) {
     throw Error(Fault::usage,
                 fmt::format("metaprompting learns from episodes, this set's family is \"{}\"",
                             dataset.family),

@@ -16,6 +16,7 @@
 #include "methods/labels.h"
 #include "methods/method.h"
 #include "methods/task_by_task.h"
+#include "sampler/families/family_traits.h"
 
 namespace metaloom {
 namespace {
@@ -66,12 +67,8 @@ class Mlm final : public Method {
   }
   std::vector<TaskOutcome> gradients(const Params& theta, const std::vector<Task>& pack,
                                      const StepContext& context, GradientSink& sink) const override;
-  at::Tensor scores(const Params&, const Task&, const StepContext&) const override {
-    throw Error(Fault::usage, "a masked language model tells no classes apart", "method mlm",
-                "Train a classifier from its checkpoint: method = \"muppet\" or \"spt\".");
-  }
-  Evaluation evaluate(const Params& theta, const Task& task,
-                      const StepContext& context) const override;
+  std::vector<Measure> evaluate(const Params& theta, const Task& task,
+                                const StepContext& context) const override;
   Params model(const Params& theta) const override { return overlaid(pretrained_.weights, theta); }
   Cost cost(const std::vector<TaskShape>& pack) const override;
   Batch batch(const std::vector<Task>& pack, bool support) const override;
@@ -110,11 +107,12 @@ Params Mlm::initial() const {
 }
 
 Batch Mlm::framed(const Task& task) const {
+  const bool choices = traits_of(*task.dataset).target == TargetKind::choice;
   std::vector<Example> texts;
   for (const std::vector<Example>* side : {&task.support, &task.query}) {
     for (const Example& row : *side) {
-      if (task.dataset->family == "multiple_choice" && row.label >= 0) {
-        texts.push_back({{row.segments[0], row.segments.at(row.label + 1)}, row.label, row.row});
+      if (const std::int64_t right = row.target.label; choices && right >= 0) {
+        texts.push_back({{row.segments[0], row.segments.at(right + 1)}, row.target, row.row});
       } else {
         texts.push_back(row);
       }
@@ -197,17 +195,23 @@ std::vector<TaskOutcome> Mlm::gradients(const Params& theta, const std::vector<T
       });
 }
 
-/// "accuracy" and "loss" at hidden positions, "count" of them. The same pieces are hidden at every
-/// step, so that evaluations can be compared.
-Evaluation Mlm::evaluate(const Params& theta, const Task& task, const StepContext&) const {
+/// "accuracy" and "loss" at hidden positions. The same pieces are hidden at every step, so that
+/// evaluations can be compared.
+std::vector<Measure> Mlm::evaluate(const Params& theta, const Task& task,
+                                   const StepContext&) const {
   const c10::NoGradGuard no_grad;
   const StepContext any_step{0, 0, rng_.at("evaluation")};
   const Hidden rows = hidden(task, any_step.of(task.id));
   const at::Tensor logits = logits_MV(theta, rows, nullptr);
-  return {.means = {{"accuracy", accuracy_of(logits, rows.piece_M)},
-                    {"loss", at::cross_entropy_loss(logits, rows.piece_M).item<double>()},
-                    {"count", static_cast<double>(rows.piece_M.size(0))}},
-          .right = ""};
+  const auto count = static_cast<double>(rows.piece_M.size(0));
+  return {{.name = "accuracy",
+           .averaging = kShare,
+           .mean = accuracy_of(logits, rows.piece_M),
+           .count = count},
+          {.name = kLoss,
+           .averaging = kMean,
+           .mean = at::cross_entropy_loss(logits, rows.piece_M).item<double>(),
+           .count = count}};
 }
 
 Cost Mlm::cost(const std::vector<TaskShape>& pack) const {

@@ -27,11 +27,12 @@
 #include "methods/spt/net.h"
 #include "methods/spt/plan.h"
 #include "methods/task_by_task.h"
+#include "sampler/families/family_traits.h"
 
 namespace metaloom {
 namespace {
 
-class Spt final : public Method {
+class Spt final : public Method, public Classifier {
  public:
   Spt(const Table& section, const Ingredients& in)
       : pretrained_(in.pretrained),
@@ -50,6 +51,7 @@ class Spt final : public Method {
   Phase phase(std::int64_t step) const override;
   std::vector<TaskOutcome> gradients(const Params& theta, const std::vector<Task>& pack,
                                      const StepContext& context, GradientSink& sink) const override;
+  const Classifier* classifier(const DatasetInfo&) const override { return this; }
   at::Tensor scores(const Params& theta, const Task& task,
                     const StepContext& context) const override;
   std::map<std::string, std::vector<double>> watch(const Params& theta) const override;
@@ -75,7 +77,8 @@ class Spt final : public Method {
 const std::vector<const DatasetInfo*>& Spt::checked(
     const std::vector<const DatasetInfo*>& datasets) {
   for (const DatasetInfo* dataset : datasets) {
-    if (dataset->family == "classification") continue;
+    const FamilyTraits traits = traits_of(*dataset);
+    if (traits.target == TargetKind::label && !traits.episodes) continue;
     throw Error(
         Fault::usage, fmt::format("spt cannot learn from the family \"{}\"", dataset->family),
         fmt::format("dataset {}", dataset->name), "Use datasets of the family classification.");

@@ -6,6 +6,7 @@
 
 #include "core/registry.h"
 #include "sampler/families/batch_order.h"
+#include "sampler/families/family_traits.h"
 #include "sampler/families/task_family.h"
 
 namespace metaloom {
@@ -88,6 +89,8 @@ const Register<TaskFamily> here{"classification", "batches of labelled texts or 
                                 [](const TokenStore& store, const TaskOptions& options, Rng rng) {
                                   return std::make_unique<Classification>(store, options, rng);
                                 }};
+const Register<FamilyTraits> traits{"classification", "",
+                                    [] { return FamilyTraits{.target = TargetKind::label}; }};
 
 }  // namespace
 

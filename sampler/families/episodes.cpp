@@ -10,6 +10,7 @@
 
 #include "core/registry.h"
 #include "sampler/families/class_rows.h"
+#include "sampler/families/family_traits.h"
 #include "sampler/families/task_family.h"
 
 namespace metaloom {
@@ -62,7 +63,7 @@ class Episodes final : public TaskFamily {
     for (std::size_t c = 0; c < episode.rows.size(); ++c)
       for (std::size_t i = 0; i < episode.rows[c].size(); ++i) {
         Example example = store_.example(id.split, episode.rows[c][i]);
-        example.label = static_cast<std::int64_t>(c);
+        example.target.label = static_cast<std::int64_t>(c);
         (is_support(i) ? task.support : task.query).push_back(std::move(example));
       }
     return task;
@@ -162,6 +163,8 @@ const Register<TaskFamily> here{
     [](const TokenStore& store, const TaskOptions& options, Rng rng) {
       return std::make_unique<Episodes>(store, options, rng);
     }};
+const Register<FamilyTraits> traits{
+    "episodes", "", [] { return FamilyTraits{.target = TargetKind::label, .episodes = true}; }};
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 
 #include "core/registry.h"
 #include "sampler/families/batch_order.h"
+#include "sampler/families/family_traits.h"
 #include "sampler/families/task_family.h"
 
 namespace metaloom {
@@ -85,6 +86,8 @@ const Register<TaskFamily> here{"multiple_choice",
                                 [](const TokenStore& store, const TaskOptions& options, Rng rng) {
                                   return std::make_unique<MultipleChoice>(store, options, rng);
                                 }};
+const Register<FamilyTraits> traits{"multiple_choice", "",
+                                    [] { return FamilyTraits{.target = TargetKind::choice}; }};
 
 }  // namespace
 

@@ -143,7 +143,7 @@ Example TokenStore::example(Split split, std::int64_t row) const {
   shard->check(split, here);
   const auto bounds = shard->bounds(split, here);
   Example example;
-  example.label = label(split, row);
+  example.target.label = label(split, row);
   example.row = row;
   example.segments.reserve(bounds.size() - 1);
   for (std::size_t s = 1; s < bounds.size(); ++s)

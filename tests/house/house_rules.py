@@ -12,7 +12,10 @@ MAY_INCLUDE = {
     "sampler": {"core"},
     "models": {"core"},
     "checkpoints": {"core"},
-    "methods": {"core", "models", "sampler"},
+    "methods": {"": set(), "measures": {""}, "cloze": {""}, "meta/inner": {""}, "meta/scopes": {"", "cloze", "meta/inner"},
+                "meta": {"", "meta/inner"}, "meta/rules": {"", "meta", "meta/inner"},
+                "metaprompting": {"", "cloze", "meta", "meta/inner", "meta/scopes"},
+                "muppet": {"", "cloze"}, "mlm": {"", "cloze"}, "spt": {"", "cloze"}},
     "worker": {"core", "methods", "sampler", "comm", "checkpoints"},
 }
 SEES_EVERYTHING = {"launcher", "bench", "tests"}
@@ -27,6 +30,8 @@ ROOMS = {
                 "meta": {"", "meta/inner"}, "meta/rules": {"", "meta", "meta/inner"},
                 "metaprompting": {"", "cloze", "meta", "meta/inner", "meta/scopes"},
                 "muppet": {"", "cloze"}, "mlm": {"", "cloze"}, "spt": {"", "cloze"}},
+    "methods": {"": set(), "measures": {""}, "cloze": {""}, "meta": {""}, "muppet": {"", "cloze"}, "mlm": {"", "cloze"},
+                "metaprompting": {"", "cloze", "meta"}, "spt": {"", "cloze"}},
     "worker": {"optimizer": set(), "reduction": {"optimizer"}, "report": set(), "evaluation": {"report"},
                "": {"optimizer", "reduction", "report", "evaluation"}},
     "launcher": {"process": set(), "config": set(), "stage": {"config", "process"}, "texts": {"process", "stage"},

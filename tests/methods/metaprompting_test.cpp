@@ -39,7 +39,7 @@ Params gradient_of(const Method& method, const Params& theta, const std::vector<
 /// The outer objective by the way that evaluation takes: adapt, then score the query rows.
 double objective(const Method& method, const Params& theta, const std::vector<Task>& pack) {
   double sum = 0;
-  for (const Task& task : pack) sum += method.evaluate(theta, task, {}).means.at("loss");
+  for (const Task& task : pack) sum += measured(method.evaluate(theta, task, {}), kLoss).mean;
   return sum;
 }
 
@@ -137,7 +137,7 @@ TEST_P(MetaPromptingScopes, AdaptingLowersTheSupportLossAndLeavesThetaAlone) {
     EXPECT_EQ(adapted.names(), theta.names());
     EXPECT_GT(relative_distance(adapted, theta), 0);
     const auto loss = [&](const Params& at_params) {
-      const at::Tensor right = method->scores(at_params, task, {})
+      const at::Tensor right = scores_of(*method, at_params, task)
                                    .gather(1, labels_of(task.query, at::kCPU).unsqueeze(1));
       return -right.mean().item<double>();
     };
@@ -151,8 +151,8 @@ TEST_P(MetaPromptingScopes, UnlabelledQueriesAndNoSupportAreNoObstacle) {
   const auto method = make(world, section("fomaml", GetParam()));
   const Params theta = method->initial();
   Task task = world.tasks[0];
-  for (Example& row : task.query) row.label = -1;
-  const at::Tensor scores_QN = method->scores(method->adapt(theta, task, {}), task, {});
+  for (Example& row : task.query) row.target.label = -1;
+  const at::Tensor scores_QN = scores_of(*method, method->adapt(theta, task, {}), task);
   EXPECT_EQ(scores_QN.sizes(), at::IntArrayRef({6, 3}));
   EXPECT_TRUE(at::allclose(scores_QN.exp().sum(1), at::ones({6}, at::kDouble)));
   task.support.clear();

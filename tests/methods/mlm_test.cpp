@@ -70,19 +70,19 @@ TEST(Mlm, AModelWithoutAHeadGetsOneThatLearns) {
   const auto method = make(world, section);
   Params theta = method->initial();
   EXPECT_TRUE(theta.contains("model.cls.predictions.transform.dense.weight"));
-  const double before = method->evaluate(theta, world.tasks[0], {}).means.at("loss");
+  const double before = measured(method->evaluate(theta, world.tasks[0], {}), kLoss).mean;
   for (std::int64_t step = 0; step < 40; ++step) {
     CapturedGradients sink;
     method->gradients(theta, world.tasks, {step, 40, Rng(5).at({step})}, sink);
     theta = axpy(-0.02, sink.sums, theta);
   }
-  EXPECT_LT(method->evaluate(theta, world.tasks[0], {}).means.at("loss"), before - 0.3);
+  EXPECT_LT(measured(method->evaluate(theta, world.tasks[0], {}), kLoss).mean, before - 0.3);
 }
 
 TEST(Mlm, ItTellsNoClassesApart) {
   const TinyBatches world({"classification"});
   const auto method = make(world);
-  EXPECT_ERROR(method->scores(method->initial(), world.tasks[0], {}), Fault::usage, "mlm");
+  EXPECT_EQ(method->classifier(world.datasets[0]), nullptr);
   Table section;
   section.set("random", 0.3);
   EXPECT_ERROR(make(world, section), Fault::usage, "0.3", "method.masked");

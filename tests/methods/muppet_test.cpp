@@ -49,14 +49,14 @@ TEST(Muppet, TheLossIsTheMeanOfScaledCrossEntropies) {
     const auto method = make(world, section);
     const Params theta = method->initial();
     for (const Task& task : world.tasks) {
-      const at::Tensor scores = method->scores(theta, task, {});
+      const at::Tensor scores = scores_of(*method, theta, task);
       double sum = 0;
       for (std::size_t q = 0; q < task.query.size(); ++q) {
         const bool choice = task.dataset->family == "multiple_choice";
         const std::size_t n =
             choice ? task.query[q].segments.size() - 1 : task.dataset->labels.size();
         const double cost =
-            -scores[static_cast<std::int64_t>(q)][task.query[q].label].item<double>();
+            -scores[static_cast<std::int64_t>(q)][task.query[q].target.label].item<double>();
         sum += scaled ? cost / std::log(static_cast<double>(n)) : cost;
       }
       EXPECT_NEAR(outcomes(*method, theta, {task})[0].loss,
@@ -84,7 +84,7 @@ TEST(Muppet, ClassificationHasAHeadPerDatasetMultipleChoiceOneForAll) {
 TEST(Muppet, RaggedCandidatesArePaddedWithMinusInfinity) {
   const TinyBatches world({"multiple_choice"});
   const auto method = make(world);
-  const at::Tensor scores = method->scores(method->initial(), world.tasks[0], {});
+  const at::Tensor scores = scores_of(*method, method->initial(), world.tasks[0]);
   ASSERT_EQ(scores.size(1), 3);
   for (std::size_t q = 0; q < world.tasks[0].query.size(); ++q) {
     const bool two = world.tasks[0].query[q].segments.size() == 3;
@@ -125,7 +125,7 @@ TEST(Muppet, WhatItCannotLearnFromIsRefused) {
   world.options.max_length = 41;
   EXPECT_ERROR(make(world), Fault::usage, "max_length", "40");
   world.options.max_length = 24;
-  world.tasks[0].query[1].label = -1;
+  world.tasks[0].query[1].target.label = -1;
   EXPECT_ERROR(outcomes(*make(world), make(world)->initial(), world.tasks), Fault::data, "row 1");
 }
 

@@ -163,7 +163,7 @@ TEST(Spt, ClosedLayersAreAbsentAndNothingBelowTheLowestDependsOnPrompts) {
   options.first_layer = prompts.lowest();
   options.hidden_RLD = world.pretrained.backbone->encode_below(frozen, batch, 2);
   EXPECT_TRUE(whole.equal(world.pretrained.backbone->encode(frozen, batch, options)));
-  const at::Tensor scores = method->scores(theta, world.tasks[0], {8, 8, Rng(1)});
+  const at::Tensor scores = scores_of(*method, theta, world.tasks[0], {8, 8, Rng(1)});
   const at::Tensor by_hand = Verbaliser({world.tasks[0]}, ClassPieces({&world.datasets[0]}))
                                  .logits(*world.pretrained.backbone, frozen, whole)
                                  .log_softmax(1);
@@ -179,8 +179,8 @@ TEST(Spt, ANetOfOpenGatesIsTheFinalNetOfAllLayers) {
   for (const auto& [name, value] : method->initial()) {
     if (name.starts_with("search.")) theta.set("final." + name.substr(7), value);
   }
-  const at::Tensor searching = method->scores(theta, world.tasks[0], {0, 8, Rng(1)});
-  const at::Tensor found = method->scores(theta, world.tasks[0], {8, 8, Rng(1)});
+  const at::Tensor searching = scores_of(*method, theta, world.tasks[0], {0, 8, Rng(1)});
+  const at::Tensor found = scores_of(*method, theta, world.tasks[0], {8, 8, Rng(1)});
   EXPECT_LT((searching - found).abs().max().item<double>(), 1e-12);
 }
 

@@ -88,7 +88,7 @@ Task TinyBatches::task(const std::string& family, int dataset, std::int64_t inde
     const bool choice = family == "multiple_choice";
     const std::int64_t more = choice ? 2 + row % 2 : family == "pairs" ? 1 : 0;
     for (std::int64_t i = 0; i < more; ++i) example.segments.push_back(text(2 + i));
-    example.label = row % (choice ? more : static_cast<std::int64_t>(out.classes.size()));
+    example.target.label = row % (choice ? more : static_cast<std::int64_t>(out.classes.size()));
     out.query.push_back(example);
   }
   return out;

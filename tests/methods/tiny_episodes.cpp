@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <stdexcept>
 
 #include "core/registry.h"
 
@@ -79,6 +80,19 @@ TinyEpisodes::TinyEpisodes(std::int64_t count, std::int64_t queries) : pretraine
 void CapturedGradients::add(const std::string& name, const at::Tensor& gradient) {
   const at::Tensor dense = gradient.is_sparse() ? gradient.to_dense() : gradient;
   sums.set(name, sums.contains(name) ? sums.at(name) + dense : dense);
+}
+
+at::Tensor scores_of(const Method& method, const Params& theta, const Task& task,
+                     const StepContext& context) {
+  const Classifier* classifier = method.classifier(*task.dataset);
+  if (classifier == nullptr) throw std::logic_error("no classifier");
+  return classifier->scores(theta, task, context);
+}
+
+Measure measured(const std::vector<Measure>& measures, const std::string& name) {
+  for (const Measure& measure : measures)
+    if (measure.name == name) return measure;
+  throw std::logic_error("no measure " + name);
 }
 
 double relative_distance(const Params& a, const Params& b) {

@@ -31,6 +31,12 @@ class CapturedGradients final : public GradientSink {
   Params sums;
 };
 
+/// What the method, which must be a classifier, says of the task's query rows.
+at::Tensor scores_of(const Method& method, const Params& theta, const Task& task,
+                     const StepContext& context = {});
+/// What evaluation reports under this name.
+Measure measured(const std::vector<Measure>& measures, const std::string& name);
+
 /// |a - b| / |b| over all tensors.
 double relative_distance(const Params& a, const Params& b);
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "core/registry.h"
+#include "sampler/families/family_traits.h"
 #include "tests/sampler/made_stores.h"
 
 namespace metaloom::testing {
@@ -102,19 +103,22 @@ TEST_P(FamilyLaws, ATaskHoldsNoRowTwice) {
 }
 
 TEST_P(FamilyLaws, LabelsIndexTheClassesOfTheTask) {
+  const TargetKind target = traits_of(store_.info()).target;
+  if (target != TargetKind::label && target != TargetKind::choice) return;
   for (const TaskId& id : ids_of_all_kinds()) {
     const Task task = family_->draw(id);
     ASSERT_EQ(task.dataset, &store_.info());
     for (const auto* examples : {&task.support, &task.query})
       for (const Example& example : *examples) {
         const std::int64_t stored = store_.label(id.split, example.row);
-        ASSERT_GE(example.label, 0);
-        if (task.classes.empty()) {
-          ASSERT_EQ(example.label, stored);
-          ASSERT_LT(example.label, static_cast<std::int64_t>(example.segments.size()) - 1);
+        ASSERT_GE(example.target.label, 0);
+        if (target == TargetKind::choice) {
+          ASSERT_TRUE(task.classes.empty());
+          ASSERT_EQ(example.target.label, stored);
+          ASSERT_LT(example.target.label, static_cast<std::int64_t>(example.segments.size()) - 1);
         } else {
-          ASSERT_LT(example.label, static_cast<std::int64_t>(task.classes.size()));
-          ASSERT_EQ(task.classes[example.label], stored);
+          ASSERT_LT(example.target.label, static_cast<std::int64_t>(task.classes.size()));
+          ASSERT_EQ(task.classes[example.target.label], stored);
         }
       }
   }
@@ -146,8 +150,9 @@ TEST_P(FamilyLaws, EpisodesAreBalanced) {
     ASSERT_EQ(task.classes.size(), 3u);
     ASSERT_EQ(task.support.size(), 6u);
     ASSERT_EQ(task.query.size(), 9u);
-    for (std::size_t i = 0; i < 6; ++i) ASSERT_EQ(task.support[i].label, std::int64_t(i / 2));
-    for (std::size_t i = 0; i < 9; ++i) ASSERT_EQ(task.query[i].label, std::int64_t(i / 3));
+    for (std::size_t i = 0; i < 6; ++i)
+      ASSERT_EQ(task.support[i].target.label, std::int64_t(i / 2));
+    for (std::size_t i = 0; i < 9; ++i) ASSERT_EQ(task.query[i].target.label, std::int64_t(i / 3));
   }
 }
 

@@ -132,7 +132,7 @@ std::string describe(const Task& task) {
   for (const auto* rows : {&task.support, &task.query}) {
     out += rows == &task.support ? "; support" : "; query";
     for (const Example& example : *rows) {
-      out += fmt::format(" [row {} label {}:", example.row, example.label);
+      out += fmt::format(" [row {} label {}:", example.row, example.target.label);
       for (const auto segment : example.segments) {
         for (const auto token : segment) out += fmt::format(" {}", token);
         out += " |";

@@ -83,14 +83,14 @@ licence = "none"
   ASSERT_EQ(mood.rows(Split::train), 2);
   EXPECT_EQ(mood.rows(Split::test), 0);
   const Example first = mood.example(Split::train, 0), second = mood.example(Split::train, 1);
-  EXPECT_EQ(first.label, 0);
+  EXPECT_EQ(first.target.label, 0);
   EXPECT_THAT(first.segments[0], ElementsAre(2, 3, 4, 5));
   EXPECT_THAT(first.segments[1], ElementsAre(6));
   EXPECT_THAT(second.segments[0], ElementsAre(4, 4, 4, 4)) << "cut at max_tokens";
 
   const Task task = mix.draw(TaskId{1, Split::train, Half::all, 0, 0});
   ASSERT_EQ(task.query.size(), 1u);
-  EXPECT_EQ(task.query[0].label, 2);
+  EXPECT_EQ(task.query[0].target.label, 2);
   ASSERT_EQ(task.query[0].segments.size(), 4u);
   EXPECT_THAT(task.query[0].segments[3], ElementsAre(4, 5));
   EXPECT_TRUE(mix.evaluation(0, Split::test, 0).empty());

@@ -36,7 +36,7 @@ TEST(TokenStore, GivesBackWhatWasWritten) {
 
   const Example pair = store.example(Split::train, 1);
   EXPECT_EQ(pair.row, 1);
-  EXPECT_EQ(pair.label, 0);
+  EXPECT_EQ(pair.target.label, 0);
   ASSERT_EQ(pair.segments.size(), 2u);
   EXPECT_THAT(pair.segments[0], ElementsAre(103, 104));
   EXPECT_THAT(pair.segments[1], ElementsAre(105, 106, 107, 108));

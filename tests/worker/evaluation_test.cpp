@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include "tests/core/scratch.h"
@@ -45,6 +47,84 @@ TEST(Evaluation, GivesASignOfLifeForEveryTask) {
       evaluate(comm, method, method.initial(), mix, Split::validation, options, {}, "toy");
   ASSERT_EQ(scores.size(), 1u);
   EXPECT_GE(comm.signs.at("evaluation"), 3);
+}
+
+/// Says of every task how many of its rows are right, and of each row a number of its own.
+class TwoMeasures final : public Method {
+ public:
+  void fields(Fields&) override {}
+  Params initial() const override { return {}; }
+  std::vector<ParameterGroup> groups(const Params&) const override { return {}; }
+  Phase phase(std::int64_t) const override { return {}; }
+  std::vector<TaskOutcome> gradients(const Params&, const std::vector<Task>&, const StepContext&,
+                                     GradientSink&) const override {
+    return {};
+  }
+  std::vector<Measure> evaluate(const Params&, const Task& task,
+                                const StepContext&) const override {
+    Measure right{.name = "accuracy", .averaging = kShare};
+    Measure overlap{.name = "f1", .averaging = kMean};
+    for (const Example& row : task.query) {
+      right.each.push_back(row.row % 3 == 0 ? 1 : 0);
+      overlap.each.push_back(static_cast<double>(row.row) / 4);
+    }
+    for (Measure* one : {&right, &overlap}) {
+      one->count = static_cast<double>(one->each.size());
+      for (const double value : one->each) one->mean += value / one->count;
+    }
+    return {right, {.name = kLoss, .averaging = kMean, .mean = 7, .count = right.count}, overlap};
+  }
+  Params model(const Params&) const override { return {}; }
+  Cost cost(const std::vector<TaskShape>&) const override { return {}; }
+  Batch batch(const std::vector<Task>&, bool) const override { return {}; }
+};
+
+std::vector<Score> scored(const std::string& family) {
+  const Scratch scratch;
+  testing::write(testing::sample(family), scratch.path());
+  const MixOptions options{.root = scratch.path().string(),
+                           .datasets = {"made"},
+                           .slots = 2,
+                           .task = {.batch = 4, .ways = 3, .shots = 2, .queries = 4}};
+  const Mix mix(options, Rng(1));
+  Listener comm;
+  EvaluationOptions some;
+  some.episodes = 9;
+  return evaluate(comm, TwoMeasures(), {}, mix, Split::test, some, {}, "toy");
+}
+
+TEST(Evaluation, BatchesAreScoredOverRowsMeasureByMeasure) {
+  const std::vector<Score> scores = scored("classification");  // 21 rows, 7 of them right
+  ASSERT_EQ(scores.size(), 2u);
+  EXPECT_EQ(scores[0].metric, "accuracy");
+  EXPECT_NEAR(scores[0].value, 1.0 / 3, 1e-12);
+  EXPECT_NEAR(scores[0].standard_error, std::sqrt(1.0 / 3 * 2 / 3 / 21), 1e-12);
+  EXPECT_EQ(scores[0].n, 21);
+  EXPECT_EQ(scores[0].right.size(), 21u);
+  EXPECT_EQ(std::count(scores[0].right.begin(), scores[0].right.end(), '1'), 7);
+  EXPECT_TRUE(scores[0].values.empty());
+  EXPECT_EQ(scores[1].metric, "f1");
+  EXPECT_NEAR(scores[1].value, 2.5, 1e-12);  // the mean of 0, 1/4, ... 5
+  EXPECT_NEAR(scores[1].standard_error, std::sqrt(38.5 / 21) / 4, 1e-12);
+  EXPECT_EQ(scores[1].values.size(), 21u);
+  EXPECT_TRUE(scores[1].right.empty());
+  for (const Score& score : scores) EXPECT_NEAR(score.loss, 7, 1e-12);
+}
+
+TEST(Evaluation, EpisodesAreTheUnitsOfWhatIsMeasuredInThem) {
+  const std::vector<Score> scores = scored("episodes");
+  ASSERT_EQ(scores.size(), 2u);
+  for (const Score& score : scores) {
+    EXPECT_EQ(score.n, 9) << score.metric;
+    EXPECT_TRUE(score.right.empty()) << score.metric;
+    ASSERT_EQ(score.values.size(), 9u) << score.metric;
+    double mean = 0, squares = 0;
+    for (const double value : score.values) mean += value / 9;
+    for (const double value : score.values) squares += (value - mean) * (value - mean);
+    EXPECT_NEAR(score.value, mean, 1e-12);
+    EXPECT_NEAR(score.standard_error, std::sqrt(squares / 8 / 9), 1e-12);
+    EXPECT_GT(score.standard_error, 0);
+  }
 }
 
 }  // namespace

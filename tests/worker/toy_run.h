@@ -43,13 +43,12 @@ class ToyMethod : public Method {
     }
     return out;
   }
-  at::Tensor scores(const Params&, const Task&, const StepContext&) const override { return {}; }
-  Evaluation evaluate(const Params& theta, const Task& task, const StepContext&) const override {
+  std::vector<Measure> evaluate(const Params& theta, const Task& task,
+                                const StepContext&) const override {
     const double w = theta.at("w").sum().item<double>();
-    return {.means = {{"accuracy", 1 / (1 + w * w)},
-                      {"loss", w * w},
-                      {"count", static_cast<double>(task.query.size())}},
-            .right = ""};
+    const auto count = static_cast<double>(task.query.size());
+    return {{.name = "accuracy", .averaging = kShare, .mean = 1 / (1 + w * w), .count = count},
+            {.name = kLoss, .averaging = kMean, .mean = w * w, .count = count}};
   }
   Params model(const Params&) const override { return {}; }
   Cost cost(const std::vector<TaskShape>&) const override { return {}; }

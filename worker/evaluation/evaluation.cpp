@@ -7,45 +7,72 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "methods/measure.h"
+#include "sampler/families/family_traits.h"
 #include "sampler/store/token_store.h"
 #include "worker/report/progress.h"
 
 namespace metaloom {
 namespace {
 
-struct TaskScore {
-  double accuracy = 0, loss = 0;
-  std::int64_t rows = 0;
-  std::string right;
-};
+using Measures = std::vector<Measure>;
 
-/// Standard error of a mean of `values`.
-double standard_error(const std::vector<double>& values, double mean) {
-  if (values.size() < 2) return 0;
-  double squares = 0;
-  for (double value : values) squares += (value - mean) * (value - mean);
-  const double n = static_cast<double>(values.size());
-  return std::sqrt(squares / (n - 1) / n);
+Json to_json(const Measures& measures) {
+  Json out = Json::array();
+  for (const Measure& one : measures) {
+    out.push_back({one.name, one.averaging, one.mean, one.count, one.each});
+  }
+  return out;
 }
 
-Score summarise(const DatasetInfo& dataset, const std::vector<TaskScore>& tasks) {
-  const bool episodes = dataset.family == "episodes";
-  Score score{.dataset = dataset.name};
-  double total = 0;
-  for (const TaskScore& task : tasks) {
-    const double weight = episodes ? 1.0 : static_cast<double>(task.rows);
-    score.value += weight * task.accuracy;
-    score.loss += weight * task.loss;
-    total += weight;
-    if (episodes) score.values.push_back(task.accuracy);
-    if (!episodes) score.right += task.right;
+Measures measures_of(const Json& json) {
+  const auto number = [](const Json& value) {  // JSON has no NaN
+    return value.is_number() ? value.get<double>() : std::nan("");
+  };
+  Measures out;
+  for (const Json& one : json) {
+    Measure& measure = out.emplace_back(Measure{.name = one[0], .averaging = one[1]});
+    measure.mean = number(one[2]);
+    measure.count = number(one[3]);
+    for (const Json& value : one[4]) measure.each.push_back(number(value));
   }
-  if (total > 0) score.value /= total, score.loss /= total;
-  score.n = static_cast<std::int64_t>(total);
-  score.standard_error = episodes
-                             ? standard_error(score.values, score.value)
-                             : std::sqrt(score.value * (1 - score.value) / std::max(1.0, total));
+  return out;
+}
+
+Score score_of(const std::string& dataset, const Measure& whole, double loss) {
+  const Estimate estimate = estimate_of(whole);
+  Score score{.dataset = dataset,
+              .metric = whole.name,
+              .value = estimate.value,
+              .standard_error = estimate.standard_error,
+              .loss = loss,
+              .n = static_cast<std::int64_t>(whole.count)};
+  if (whole.averaging == kShare) {
+    for (const double value : whole.each) score.right += value == 1 ? '1' : '0';
+  } else if (whole.averaging == kMean) {
+    score.values = whole.each;
+  }
   return score;
+}
+
+/// The scores of a dataset, one for each measure but the loss, which stands beside all; where there
+/// is no other, the loss has one.
+std::vector<Score> summarise(const DatasetInfo& dataset, const std::vector<Measures>& tasks) {
+  const bool episodes = traits_of(dataset).episodes;
+  Measures whole;
+  double loss = 0;
+  for (std::size_t m = 0; m < tasks.at(0).size(); ++m) {
+    Measures parts;
+    for (const Measures& task : tasks) {
+      parts.push_back(episodes ? as_one_unit(task.at(m)) : task.at(m));
+    }
+    const Measure one = together(parts);
+    if (one.name == kLoss) loss = one.mean;
+    if (one.name != kLoss || tasks[0].size() == 1) whole.push_back(one);
+  }
+  std::vector<Score> out;
+  for (const Measure& one : whole) out.push_back(score_of(dataset.name, one, loss));
+  return out;
 }
 
 /// The progress line of an evaluation; it is gone when the scores are there.
@@ -94,7 +121,7 @@ std::vector<Score> evaluate(Communicator& comm, const Method& method, const Para
   const Section section(comm, "evaluation");
   std::vector<TaskId> ids;
   for (int dataset = 0; dataset < mix.datasets(); ++dataset) {
-    const bool episodes = mix.info(dataset).family == "episodes";
+    const bool episodes = traits_of(mix.info(dataset)).episodes;
     const auto more = mix.evaluation(dataset, split, episodes ? options.episodes : options.batches);
     ids.insert(ids.end(), more.begin(), more.end());
   }
@@ -103,31 +130,26 @@ std::vector<Score> evaluate(Communicator& comm, const Method& method, const Para
   for (std::size_t i = comm.rank(); i < ids.size(); i += comm.size()) {
     section.alive();  // the deadline is that of one task, however many there are
     const Task task = mix.draw(ids[i]);
-    const Evaluation one = method.evaluate(theta, task, context);
-    mine.push_back(
-        {i, one.means.at("accuracy"), one.means.at("loss"), one.means.at("count"), one.right});
+    mine.push_back({i, to_json(method.evaluate(theta, task, context))});
     watched.done(i + 1);
   }
-  std::vector<TaskScore> scores(ids.size());
+  std::vector<Measures> measures(ids.size());
   for (const std::string& text : comm.all_gather(mine.dump())) {
     for (const Json& entry : parse_json(text, "scores of another rank")) {
-      const auto number = [](const Json& value) {
-        return value.is_number() ? value.get<double>() : std::nan("");
-      };
-      scores.at(entry[0].get<std::size_t>()) = {number(entry[1]), number(entry[2]),
-                                                entry[3].get<std::int64_t>(),
-                                                entry[4].get<std::string>()};
+      measures.at(entry[0].get<std::size_t>()) = measures_of(entry[1]);
     }
   }
   std::vector<Score> out;
   for (int dataset = 0; dataset < mix.datasets(); ++dataset) {
-    std::vector<TaskScore> own;
+    std::vector<Measures> own;
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (ids[i].dataset == dataset) own.push_back(scores[i]);
+      if (ids[i].dataset == dataset) own.push_back(measures[i]);
     }
     if (own.empty()) continue;
-    out.push_back(summarise(mix.info(dataset), own));
-    out.back().left_out = mix.store(dataset).left_out(split);
+    for (Score& score : summarise(mix.info(dataset), own)) {
+      score.left_out = mix.store(dataset).left_out(split);
+      out.push_back(std::move(score));
+    }
   }
   return out;
 }

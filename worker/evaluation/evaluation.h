@@ -25,17 +25,21 @@ struct EvaluationOptions {
   void fields(Fields& f);
 };
 
-/// One dataset's score. Batches: accuracy over rows. Episodes: mean of episode accuracies.
+/// One measure of one dataset, over rows or over episodes, whose values are those of their own
+/// rows.
 struct Score {
-  std::string dataset, metric = "accuracy";
-  double value = 0, standard_error = 0, loss = 0;
-  std::int64_t n = 0;          // rows or episodes
-  std::int64_t left_out = 0;   // rows of the split that no task is drawn from
-  std::vector<double> values;  // per episode, in the order of their index; empty for batches
-  std::string right;           // batches: per row, batch by batch, '1' or '0'
+  std::string dataset, metric;
+  double value = 0, standard_error = 0;
+  double loss = 0;            // of the same tasks
+  std::int64_t n = 0;         // rows or episodes
+  std::int64_t left_out = 0;  // rows of the split that no task is drawn from
+  // Of every unit, in the order of tasks, where it is kept and the value is the units' mean:
+  std::vector<double> values;  // numbers of any size, as of episodes, or ...
+  std::string right;           // ... for units that are right or wrong '1' or '0'
 };
 
-/// Collective; every rank gets all scores. Rank 0 shows its progress under `title`.
+/// Collective; every rank gets all scores, a dataset's measures one after the other. Rank 0 shows
+/// its progress under `title`.
 std::vector<Score> evaluate(Communicator& comm, const Method& method, const Params& theta,
                             const Mix& mix, Split split, const EvaluationOptions& options,
                             const StepContext& context, const std::string& title);
