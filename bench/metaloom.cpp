@@ -65,8 +65,8 @@ class EncoderCase final : public Case {
     return loss.item<double>();
   }
   double flops() const override {
-    const Cost forward =
-        pretrained_.backbone->forward_cost(batch_.rows(), batch_.ids_RL.size(1), 0, 0, 0);
+    const Cost forward = pretrained_.backbone->cost(
+        {.rows = batch_.rows(), .length = batch_.ids_RL.size(1)}, pretrained_.dtype);
     return forward.flops * (training_ ? 3 : 1);
   }
   std::int64_t tokens() const override { return batch_.tokens; }

@@ -4,9 +4,10 @@
 
 namespace metaloom {
 
-Json parse_json(std::string_view text, const std::string& where) {
+Json parse_json(std::string_view text, const std::string& where,
+                const Json::parser_callback_t& keep) {
   try {
-    return Json::parse(text.begin(), text.end());
+    return Json::parse(text.begin(), text.end(), keep);
   } catch (const Json::parse_error& error) {
     throw Error(Fault::data, "not valid JSON at byte " + std::to_string(error.byte), where,
                 "The file is damaged or was edited by hand: make it again.");

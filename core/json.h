@@ -11,7 +11,9 @@ namespace metaloom {
 
 using Json = nlohmann::ordered_json;
 
-/// Parses `text`; throws Error{data} naming `where` instead of the library's exception.
-Json parse_json(std::string_view text, const std::string& where);
+/// Parses `text`; throws Error{data} naming `where` instead of the library's exception. What `keep`
+/// answers false to is not built: nlohmann's parser callback.
+Json parse_json(std::string_view text, const std::string& where,
+                const Json::parser_callback_t& keep = nullptr);
 
 }  // namespace metaloom

@@ -2,9 +2,10 @@
 
 #include <ATen/ATen.h>
 
-#include <functional>
-#include <string_view>
+#include <map>
 #include <utility>
+
+#include "core/error.h"
 
 namespace metaloom {
 
@@ -17,15 +18,24 @@ Params overlaid(const Params& frozen, const Params& theta) {
   return frozen.merged_with(trained);
 }
 
-std::vector<ParameterGroup> groups_by_decay(const std::string& name, const Params& theta,
+Decays declared_decays(const Backbone& backbone) {
+  std::map<std::string, bool, std::less<>> declared;
+  for (const Parameter& one : backbone.parameters()) declared[kModelPrefix + one.name] = one.decays;
+  return [declared = std::move(declared)](std::string_view name) {
+    const auto found = declared.find(name);
+    if (found != declared.end()) return found->second;
+    throw Error(Fault::internal, "the backbone declares no such parameter", std::string(name));
+  };
+}
+
+std::vector<ParameterGroup> groups_by_decay(const std::string& name,
                                             const std::vector<std::string>& parameters,
-                                            double rate_scale) {
+                                            const Decays& decays, double rate_scale) {
   ParameterGroup decayed{.name = name, .parameters = {}, .rate_scale = rate_scale};
   ParameterGroup undecayed{
       .name = name + "-undecayed", .parameters = {}, .rate_scale = rate_scale, .decay = 0.0};
   for (const std::string& parameter : parameters) {
-    const bool vector = theta.at(parameter).dim() < 2;
-    (vector ? undecayed : decayed).parameters.push_back(parameter);
+    (decays(parameter) ? decayed : undecayed).parameters.push_back(parameter);
   }
   std::vector<ParameterGroup> out;
   for (ParameterGroup& group : {std::ref(decayed), std::ref(undecayed)}) {

@@ -2,11 +2,14 @@
 // alike.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/params.h"
+#include "models/backbone.h"
 
 namespace metaloom {
 
@@ -24,11 +27,15 @@ struct ParameterGroup {
 
 /// The backbone's weights with theta's "model.<name>" laid over them, named as the backbone wants.
 Params overlaid(const Params& frozen, const Params& theta);
-/// Two groups of `parameters` of theta, "`name`" and "`name`-undecayed": weight decay is for
-/// matrices, not for biases and LayerNorms. An empty group is left out.
-std::vector<ParameterGroup> groups_by_decay(const std::string& name, const Params& theta,
+/// Whether weight decay is for an entry of theta, by its name.
+using Decays = std::function<bool(std::string_view name)>;
+/// What the backbone declares of its parameters, which theta calls "model.<name>".
+Decays declared_decays(const Backbone& backbone);
+/// Two groups of `parameters` of theta, "`name`" and "`name`-undecayed". An empty group is left
+/// out.
+std::vector<ParameterGroup> groups_by_decay(const std::string& name,
                                             const std::vector<std::string>& parameters,
-                                            double rate_scale = 1);
+                                            const Decays& decays, double rate_scale = 1);
 /// The names of such groups that stand in `groups`: what a Phase lists.
 std::vector<std::string> names_of(const std::vector<ParameterGroup>& groups);
 

@@ -7,8 +7,12 @@ namespace metaloom {
 
 Batch Batch::map(const std::function<at::Tensor(const at::Tensor&)>& change) const {
   Batch out = *this;
-  for (at::Tensor* each :
-       {&out.ids_RL, &out.segments_RL, &out.length_R, &out.slot_RL, &out.mask_at_R}) {
+  std::vector<at::Tensor*> all{&out.ids_RL, &out.segments_RL, &out.length_R, &out.slot_RL,
+                               &out.read_at_R};
+  if (out.target) {
+    all.insert(all.end(), {&out.target->ids_RL, &out.target->segments_RL, &out.target->length_R});
+  }
+  for (at::Tensor* each : all) {
     if (each->defined()) *each = change(*each);
   }
   return out;

@@ -1,6 +1,6 @@
-// Seam: a pre-trained encoder as a pure function of its weights and a batch of token ids.
+// Seam: a pre-trained model as a pure function of its weights and a batch of token ids.
 // Laws (tests/models/backbone_laws_test.cpp): padding and batch order do not change outputs; every
-// parameter gets a gradient; an archive round trip is exact.
+// parameter gets a gradient; an archive round trip is exact; its framing can be built.
 // Legend: R rows, L positions (text, padded right), P prompt rows, D width, T tasks, V vocabulary.
 #pragma once
 
@@ -16,20 +16,28 @@
 #include "core/cost.h"
 #include "core/params.h"
 #include "core/rng.h"
+#include "models/framing.h"
 #include "models/weights/weights.h"
 
 namespace metaloom {
 
-/// Token ids of R rows, already framed with special tokens.
-struct Batch {
-  at::Tensor ids_RL;        // int64; 0-padded right
-  at::Tensor segments_RL;   // int64 token types
-  at::Tensor length_R;      // int64: tokens of the row, special tokens counted
-  at::Tensor slot_RL;       // int64: j at the j-th soft token, -1 elsewhere; undefined if none
-  at::Tensor mask_at_R;     // int64: position of the row's [MASK]; undefined if none
-  std::int64_t tasks = 1;   // rows of a task are contiguous and equally many
+class Decoder;
+
+/// Token ids of R rows, already framed with special pieces.
+struct Tokens {
+  at::Tensor ids_RL;        // int64; padded right
+  at::Tensor segments_RL;   // int64 token types; undefined where the model has none
+  at::Tensor length_R;      // int64: tokens of the row, special pieces counted
   std::int64_t tokens = 0;  // sum of length_R
   std::int64_t rows() const { return ids_RL.size(0); }
+};
+
+/// The texts of a pass, and what of them is soft, read, or to be written.
+struct Batch : Tokens {
+  at::Tensor slot_RL;            // int64: j at the j-th soft token, -1 elsewhere; undefined if none
+  at::Tensor read_at_R;          // int64: the position where a row is read (models/framing.h)
+  std::int64_t tasks = 1;        // rows of a task are contiguous and equally many
+  std::optional<Tokens> target;  // what a decoder reads; none: made from the text
   /// The same batch with `change` applied to each of its tensors that is defined.
   Batch map(const std::function<at::Tensor(const at::Tensor&)>& change) const;
   Batch on(at::Device device) const;
@@ -70,6 +78,14 @@ enum class Part { embeddings, layers, pooler, head };
 /// How a parameter begins where no trained one is at hand.
 enum class Start { normal, zeros, ones };
 
+/// A forward pass, described: what its cost depends on.
+struct Pass {
+  std::int64_t rows = 0, length = 0;         // positions of a row, prompt rows counted
+  std::int64_t first_layer = 0;              // the layers from here on
+  std::int64_t head_rows = 0, head_ids = 0;  // word logits: of so many states, for so many words
+  std::int64_t target_length = 0;            // of what a decoder reads; 0: as long as the text
+};
+
 struct Parameter {
   std::string name;
   std::vector<std::int64_t> shape;
@@ -94,27 +110,31 @@ class Backbone {
   virtual std::vector<Parameter> parameters() const = 0;
   /// Those of these parts alone.
   std::vector<Parameter> parameters(std::initializer_list<Part> parts) const;
-  /// Hidden states [R, L, D] after the last layer, without prompt rows; [R, D] with keep_R.
+  virtual Framing framing() const = 0;
+  /// Hidden states [R, L, D] after the last layer, without prompt rows; [R, D] with keep_R. Of a
+  /// model with encoder and decoder: the decoder's, over the target.
   virtual at::Tensor encode(const Weights& weights, const Batch& batch,
                             const ForwardOptions& options) const = 0;
   /// States [R, L, D] at the input of layer `layer` (neither prompts nor soft tokens): what the
   /// prefix cache holds.
   virtual at::Tensor encode_below(const Weights& weights, const Batch& batch, int layer) const = 0;
-  /// tanh(W h_[CLS]) of hidden_RLD or, given [R, D], of those states. Needs the pooler's weights.
-  virtual at::Tensor pooled(const Weights& weights, const at::Tensor& first_RD) const = 0;
-  /// MLM logits of states_ND for vocabulary ids `ids` [C] (all if undefined): [N, C].
-  virtual at::Tensor mlm_logits(const Weights& weights, const at::Tensor& states_ND,
-                                const at::Tensor& ids) const = 0;
-  /// Names of the parameters with one row per word of the vocabulary: the word table [V, D], and
-  /// the bias [V] of the MLM head.
+  /// What the pre-trained pooler makes of hidden_RLD or, given [R, D], of the states that stand for
+  /// rows. Needs the pooler's weights.
+  virtual at::Tensor pooled(const Weights& weights, const at::Tensor& states_RD) const = 0;
+  /// Logits of states_ND for vocabulary ids `ids` [C] (all if undefined), [N, C]: of the word that
+  /// is hidden at a mask, or comes next. Needs the head's weights.
+  virtual at::Tensor word_logits(const Weights& weights, const at::Tensor& states_ND,
+                                 const at::Tensor& ids) const = 0;
+  /// The part that writes texts; null: there is none.
+  virtual const Decoder* decoder() const { return nullptr; }
+  /// The name of the word table [V, D].
   virtual std::string word_table() const = 0;
-  virtual std::string word_bias() const = 0;
-  /// One forward of `rows` rows of `length` positions (prompt rows counted) through the layers from
-  /// first_layer on, and of the MLM head on `head_rows` states for `head_ids` vocabulary ids:
-  /// 24 d^2 + 4 L d FLOPs per token and layer, where inner = 4 d. The peak is what a backward pass
-  /// over these layers keeps, in fp32 (attention fused).
-  virtual Cost forward_cost(std::int64_t rows, std::int64_t length, std::int64_t first_layer,
-                            std::int64_t head_rows, std::int64_t head_ids) const = 0;
+  /// Names of all parameters with one row per word of the vocabulary: the word table, and the
+  /// bias or the own table of the head.
+  virtual std::vector<std::string> word_rows() const = 0;
+  /// What a forward pass costs whose numbers are of type `dtype`. The peak is what a backward pass
+  /// over its layers keeps (attention fused).
+  virtual Cost cost(const Pass& pass, at::ScalarType dtype) const = 0;
 };
 
 }  // namespace metaloom

@@ -55,12 +55,17 @@ Json checked_meta(const std::string& text, const std::string& origin) {
   return meta;
 }
 
-bool lower_cases(const std::string& tokenizer, const std::string& origin) {
-  const Json json = parse_json(tokenizer, origin + ", /tokenizer/tokenizer.json");
-  if (!json.is_object() || !json.contains("normalizer") || !json.at("normalizer").is_object()) {
-    return false;
+/// Every role that the backbone frames its rows with has a piece.
+void check_roles(const Framing& framing, const Tokenizer& tokenizer, const std::string& origin) {
+  std::vector<Special> roles = framing.before;
+  roles.insert(roles.end(), framing.between.begin(), framing.between.end());
+  roles.insert(roles.end(), framing.after.begin(), framing.after.end());
+  if (framing.answer == ReadAt::mask) roles.push_back(Special::mask);
+  for (const Special role : roles) {
+    if (tokenizer.special(role) >= 0) continue;
+    refuse("the tokenizer lacks a special piece that the backbone's rows are framed with",
+           origin + ", /tokenizer", "Tokenizer and weights must be of the same model");
   }
-  return json.at("normalizer").value("lowercase", Json(false)) == true;
 }
 
 /// The parameters that a model with these has: of a part that may be lacking all, or none.
@@ -134,27 +139,45 @@ Pretrained Pretrained::from_archive(const Archive& archive, const std::string& o
   }
   out.backbone = Registry<Backbone>::make(name, meta.at("config").dump());
 
-  out.tokenizer = archive.text("tokenizer/tokenizer.json");
-  out.vocabulary = std::make_unique<Vocabulary>(lines_of(archive.text("tokenizer/vocabulary")),
-                                                lower_cases(out.tokenizer, origin));
-  if (out.vocabulary->size() != out.backbone->geometry().vocabulary) {
-    refuse(fmt::format("{} word pieces, but {} word embeddings", out.vocabulary->size(),
+  out.tokenizer_json = archive.text("tokenizer/tokenizer.json");
+  out.tokenizer = tokenizer_of(lines_of(archive.text("tokenizer/vocabulary")), out.tokenizer_json,
+                               origin + ", /tokenizer/tokenizer.json");
+  if (out.tokenizer->size() != out.backbone->geometry().vocabulary) {
+    refuse(fmt::format("{} word pieces, but {} word embeddings", out.tokenizer->size(),
                        out.backbone->geometry().vocabulary),
            origin + ", /tokenizer/vocabulary", "Tokenizer and weights must be of the same model");
   }
+  check_roles(out.backbone->framing(), *out.tokenizer, origin);
   out.weights = checked_weights(archive.params("parameters"), *out.backbone, origin);
+  for (const auto& [each, value] : out.weights) {
+    if (value.scalar_type() == at::kDouble) out.dtype = at::kDouble;
+  }
+  return out;
+}
+
+void Pretrained::place(at::Device to, at::ScalarType as) {
+  device = to;
+  dtype = as;
+  weights = weights.map([&](const at::Tensor& value) { return value.to(to, as); });
+}
+
+Params Pretrained::weights_of(std::initializer_list<Part> parts) const {
+  Params out;
+  for (const Parameter& parameter : backbone->parameters(parts)) {
+    if (weights.contains(parameter.name)) out.set(parameter.name, weights.at(parameter.name));
+  }
   return out;
 }
 
 Archive Pretrained::to_archive(const Params& weights) const {
   std::string pieces;
-  for (std::int64_t id = 0; id < vocabulary->size(); ++id) {
+  for (std::int64_t id = 0; id < tokenizer->size(); ++id) {
     if (id > 0) pieces.push_back('\n');
-    pieces.append(vocabulary->piece(id));
+    pieces.append(tokenizer->piece(id));
   }
   Archive out;
   out.put_text("meta", meta);
-  out.put_text("tokenizer/tokenizer.json", tokenizer);
+  out.put_text("tokenizer/tokenizer.json", tokenizer_json);
   out.put_text("tokenizer/vocabulary", std::move(pieces));
   out.put_params("parameters", weights.detached());
   return out;

@@ -1,28 +1,42 @@
-// A model as the rest of the program receives it: backbone, weights, vocabulary; read from a model
-// archive or from the sections of a checkpoint (both have the same layout, docs/formats.md).
+// A model as the rest of the program receives it: backbone, tokenizer, weights, and where and in
+// which precision these are; read from a model archive or from the sections of a checkpoint (both
+// have the same layout, docs/formats.md).
 #pragma once
+
+#include <c10/core/TensorOptions.h>
 
 #include <memory>
 #include <string>
 
 #include "core/archive/archive.h"
 #include "models/backbone.h"
-#include "models/tokenizers/vocabulary.h"
+#include "models/tokenizers/tokenizer.h"
 
 namespace metaloom {
 
 struct Pretrained {
-  std::string meta;       // JSON text of /meta
-  std::string tokenizer;  // tokenizer.json
+  std::string meta;            // JSON text of /meta
+  std::string tokenizer_json;  // tokenizer.json
   std::string tokenizer_digest;
   std::unique_ptr<Backbone> backbone;
-  std::unique_ptr<Vocabulary> vocabulary;
+  std::unique_ptr<Tokenizer> tokenizer;
   Params weights;
+  /// Of all weights, and of what is trained beside them.
+  at::ScalarType dtype = at::kFloat;
+  at::Device device = at::kCPU;
 
-  /// The word table [V, D]; tells the device and precision of all weights, too.
+  /// How a tensor is made that goes with the weights.
+  at::TensorOptions options() const { return at::TensorOptions(device).dtype(dtype); }
+  /// Moves and casts all weights.
+  void place(at::Device device, at::ScalarType dtype);
+  /// The word table [V, D].
   const at::Tensor& words_VD() const { return weights.at(backbone->word_table()); }
+  /// The weights there are of these parts of the model.
+  Params weights_of(std::initializer_list<Part> parts) const;
 
-  /// Throws Error{data} on a wrong format, a missing, wrongly shaped or non-finite tensor.
+  /// In the precision that the archive holds, fp32 or fp64, on the CPU. Throws Error{data} on a
+  /// wrong format, a missing, wrongly shaped or non-finite tensor, a tokenizer without a piece that
+  /// the backbone frames its rows with.
   static Pretrained from_archive(const Archive& archive, const std::string& origin);
   /// The archive that from_archive reads, with `weights` in place of its own.
   Archive to_archive(const Params& weights) const;

@@ -62,17 +62,18 @@ std::int64_t GeneratorShape::numel() const {
 }
 
 Params GeneratorShape::initial(const std::string& prefix, const Rng& rng,
-                               const at::Tensor& like) const {
+                               const at::TensorOptions& options) const {
+  const auto dtype = c10::typeMetaToScalarType(options.dtype());
   Params out;
   for (const auto& [name, shape] : shapes()) {
     if (shape.size() == 1) {
-      out.set(prefix + name, at::zeros(shape, like.options()));
+      out.set(prefix + name, at::zeros(shape, options));
       continue;
     }
     const double spread = shape.size() == 2 ? std::sqrt(1.0 / (3.0 * static_cast<double>(shape[1])))
                                             : kHypercomplexSpread;
-    const at::Tensor drawn = rng.at(prefix + name).normal_tensor(shape, spread, like.scalar_type());
-    out.set(prefix + name, drawn.to(like.device()));
+    const at::Tensor drawn = rng.at(prefix + name).normal_tensor(shape, spread, dtype);
+    out.set(prefix + name, drawn.to(options.device()));
   }
   return out;
 }

@@ -10,6 +10,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/params.h"
@@ -28,9 +29,11 @@ struct GeneratorShape {
   std::map<std::string, std::vector<std::int64_t>> shapes() const;
   /// Numbers held.
   std::int64_t numel() const;
-  /// Fresh parameters under `prefix`, in the dtype and on the device of `like`. Dense: N(0, 1/3I)
-  /// of I inputs, the spread of torch's Linear; PHM: N(0, 0.05^2) as in IDPG. Biases are zero.
-  Params initial(const std::string& prefix, const Rng& rng, const at::Tensor& like) const;
+  /// Fresh parameters under `prefix`, of this dtype and on this device. Dense: N(0, 1/3I) of I
+  /// inputs, the spread of torch's Linear; PHM: N(0, 0.05^2) as in IDPG. Biases are zero.
+  Params initial(const std::string& prefix, const Rng& rng, const at::TensorOptions& options) const;
+  /// Whether weight decay is for the parameter of this name: for matrices, not for biases.
+  static bool decays(std::string_view name) { return !name.ends_with(".bias"); }
 };
 
 /// One generator, read from parameters; its matrices are built once.

@@ -27,8 +27,7 @@ Pretrained read_archive(const StageConfig& config) {
 /// The weights in the precision and on the device of the configuration.
 Pretrained placed(Pretrained model, const StageConfig& config, at::Device device) {
   const auto precision = config.model.precision == Precision::float64 ? at::kDouble : at::kFloat;
-  model.weights =
-      model.weights.map([&](const at::Tensor& value) { return value.to(device, precision); });
+  model.place(device, precision);
   return model;
 }
 

@@ -62,7 +62,7 @@ std::string left_out_lines(const Assembly& stage, const StageLineage& lineage) {
                   {"split", name_of(overlap.split)},
                   {"row", row},
                   {"trained_in", overlap.trained_in},
-                  {"text", stage.pretrained.vocabulary->words_of({pieces.begin(), pieces.end()})}}
+                  {"text", stage.pretrained.tokenizer->words_of({pieces.begin(), pieces.end()})}}
                  .dump() +
              '\n';
     }

@@ -89,7 +89,7 @@ std::unique_ptr<UserTexts> texts_for(const StageConfig& config, UserRows rows) {
                 "Give a stage trained by metaprompting, such as RUN/2_metaprompting.");
   }
   rows.max_tokens = config.data.task.max_length;
-  return std::make_unique<UserTexts>(rows, stage.pretrained.tokenizer);
+  return std::make_unique<UserTexts>(rows, stage.pretrained.tokenizer_json);
 }
 
 double support_accuracy(const Assembly& stage, const Params& theta, const Task& task,

@@ -96,9 +96,7 @@ void adopt_init(Assembly& stage, const fs::path& folder, const Json& provenance)
       const Checkpoint init = Checkpoint::open(resolve_checkpoint(place));
       if (wanted.empty()) {  // an older program's run: its model tells
         Pretrained same = model_of(init);
-        same.weights = same.weights.map([&](const at::Tensor& value) {
-          return value.to(stage.pretrained.words_VD().options());
-        });
+        same.place(stage.pretrained.device, stage.pretrained.dtype);
         if (model_digest(same) != model) continue;
       } else if (init_digest(init, model) != wanted) {
         continue;

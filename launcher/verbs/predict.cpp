@@ -122,7 +122,7 @@ class Predict final : public Verb {
                     .format = options.format,
                     .columns = options.columns,
                     .max_tokens = stage.config.data.task.max_length},
-                   stage.pretrained.tokenizer);
+                   stage.pretrained.tokenizer_json);
     LabelledLines lines(options.out);
     Tally tally;
     for (auto batch = rows.next(); !batch.empty(); batch = rows.next()) {

@@ -49,7 +49,7 @@ void print_rows(const Assembly& stage, const Task& task, bool support, std::int6
     std::vector<std::int64_t> ids;  // since the last soft token
     std::string text;
     const auto words = [&](const std::vector<std::int64_t>& some) {
-      return some.empty() ? "" : stage.pretrained.vocabulary->words_of(some) + " ";
+      return some.empty() ? "" : stage.pretrained.tokenizer->words_of(some) + " ";
     };
     for (std::int64_t l = 0; l < batch.length_R[r].item<std::int64_t>(); ++l) {
       const bool soft = batch.slot_RL.defined() && batch.slot_RL[r][l].item<std::int64_t>() >= 0;
@@ -62,7 +62,7 @@ void print_rows(const Assembly& stage, const Task& task, bool support, std::int6
     }
     const Example& example =
         examples[std::min<std::size_t>(r / std::max<std::int64_t>(1, each), examples.size() - 1)];
-    fmt::print("    {:<28} {}\n", answer_of(*stage.pretrained.vocabulary, task, example),
+    fmt::print("    {:<28} {}\n", answer_of(*stage.pretrained.tokenizer, task, example),
                text + words(ids));
   }
 }

@@ -13,6 +13,7 @@ namespace metaloom {
 namespace {
 
 constexpr std::int64_t kMostSoftTokens = 512;
+constexpr std::string_view kMask = "[MASK]";  // the template's word for it, in every model
 
 std::vector<std::string> split_words(const std::string& words) {
   std::vector<std::string> out;
@@ -59,48 +60,6 @@ Kept kept_of(std::int64_t text, std::int64_t pair, std::int64_t room) {
   return {std::min(text, room - kept_pair), kept_pair};
 }
 
-/// Rows of ids and what belongs to them, padded on the right.
-class Rows {
- public:
-  void add(std::vector<std::int32_t> ids, std::vector<std::int64_t> segments,
-           std::vector<std::int64_t> slots, std::int64_t mask) {
-    longest_ = std::max(longest_, static_cast<std::int64_t>(ids.size()));
-    ids_.push_back(std::move(ids));
-    segments_.push_back(std::move(segments));
-    slots_.push_back(std::move(slots));
-    masks_.push_back(mask);
-  }
-
-  Batch batch(std::int64_t tasks, std::int32_t pad, bool has_soft) const {
-    const auto rows = static_cast<std::int64_t>(ids_.size());
-    Batch out;
-    out.tasks = tasks;
-    out.ids_RL = at::full({rows, longest_}, pad, at::kLong);
-    out.segments_RL = at::zeros({rows, longest_}, at::kLong);
-    out.length_R = at::zeros({rows}, at::kLong);
-    if (has_soft) out.slot_RL = at::full({rows, longest_}, -1, at::kLong);
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const std::int64_t at = r * longest_;
-      std::copy(ids_[r].begin(), ids_[r].end(), out.ids_RL.data_ptr<std::int64_t>() + at);
-      std::copy(segments_[r].begin(), segments_[r].end(),
-                out.segments_RL.data_ptr<std::int64_t>() + at);
-      if (has_soft) {
-        std::copy(slots_[r].begin(), slots_[r].end(), out.slot_RL.data_ptr<std::int64_t>() + at);
-      }
-      out.length_R.data_ptr<std::int64_t>()[r] = static_cast<std::int64_t>(ids_[r].size());
-      out.tokens += static_cast<std::int64_t>(ids_[r].size());
-    }
-    if (!masks_.empty() && masks_.front() >= 0) out.mask_at_R = at::tensor(masks_, at::kLong);
-    return out;
-  }
-
- private:
-  std::vector<std::vector<std::int32_t>> ids_;
-  std::vector<std::vector<std::int64_t>> segments_, slots_;
-  std::vector<std::int64_t> masks_;
-  std::int64_t longest_ = 0;
-};
-
 void check_groups(std::size_t rows, std::int64_t tasks) {
   if (rows == 0 || tasks < 1 || static_cast<std::int64_t>(rows) % tasks != 0) {
     throw Error(Fault::internal,
@@ -111,41 +70,17 @@ void check_groups(std::size_t rows, std::int64_t tasks) {
 
 }  // namespace
 
-Template::Template(const std::string& words, const Vocabulary& vocabulary, std::int64_t max_length,
-                   bool needs_mask)
-    : vocabulary_(&vocabulary), max_length_(max_length) {
-  std::int64_t texts = 0, pairs = 0, masks = 0;
-  for (const std::string& word : split_words(words)) {
-    if (word == "{text}") {
-      pieces_.push_back({Piece::text});
-      ++texts;
-    } else if (word == "{pair}") {
-      pieces_.push_back({Piece::pair});
-      ++pairs;
-    } else if (word == "[MASK]") {
-      pieces_.push_back({Piece::mask, vocabulary.mask()});
-      ++masks;
-    } else if (const std::int64_t soft = soft_count(word, words); soft > 0) {
-      pieces_.insert(pieces_.end(), soft, Piece{Piece::soft, vocabulary.unknown()});
-      soft_tokens_ += soft;
-    } else {
-      for (const std::int32_t id : vocabulary.pieces_of(word)) {
-        if (id == vocabulary.unknown()) {
-          throw bad_template(fmt::format("the vocabulary does not know \"{}\"", word), words,
-                             "Use words of the model's vocabulary, separated by single spaces.");
-        }
-        pieces_.push_back({Piece::word, id});
-      }
-    }
-  }
-  if (texts != 1 || pairs > 1) {
-    throw bad_template("a template needs one {text} and at most one {pair}", words,
-                       "Write for example \"{text} , the topic is [MASK] .\".");
-  }
-  if (masks > 1 || (needs_mask && masks != 1)) {
-    throw bad_template(fmt::format("{} times [MASK] where one is needed", masks), words,
-                       "Write [MASK] once, where the label word belongs.");
-  }
+Template::Template(const Pretrained& pretrained, std::int64_t max_length)
+    : tokenizer_(pretrained.tokenizer.get()),
+      framing_(pretrained.backbone->framing()),
+      max_length_(max_length) {}
+
+Template::Template(const std::string& words, const Pretrained& pretrained, std::int64_t max_length)
+    : Template(pretrained, max_length) {
+  read_at_ = framing_.answer;
+  for (const std::string& word : split_words(words)) add_word(word, words);
+  check(words);
+  close();
   if (frame_tokens() >= max_length_) {
     throw bad_template(fmt::format("the template takes {} of max_length = {} tokens and leaves no "
                                    "room for text",
@@ -154,11 +89,13 @@ Template::Template(const std::string& words, const Vocabulary& vocabulary, std::
   }
 }
 
-Template Template::plain(const Vocabulary& vocabulary, std::int64_t max_length) {
-  Template out;
-  out.vocabulary_ = &vocabulary;
-  out.max_length_ = max_length;
-  out.pieces_ = {{Piece::text}, {Piece::word, vocabulary.sep()}, {Piece::pair}};
+Template Template::plain(const Pretrained& pretrained, std::int64_t max_length) {
+  Template out(pretrained, max_length);
+  out.read_at_ = out.framing_.row;
+  out.pieces_ = out.specials(out.framing_.between);
+  out.pieces_.insert(out.pieces_.begin(), {Piece::text});
+  out.pieces_.push_back({Piece::pair});
+  out.close();
   if (out.frame_tokens() >= max_length) {
     throw Error(Fault::usage, fmt::format("max_length = {} leaves no room for text", max_length),
                 "data.max_length", "Raise it.");
@@ -166,12 +103,93 @@ Template Template::plain(const Vocabulary& vocabulary, std::int64_t max_length) 
   return out;
 }
 
-std::int64_t Template::frame_tokens() const {
-  const auto is_text = [](const Piece& p) {
-    return p.kind == Piece::text || p.kind == Piece::pair;
+/// 0 where the tokenizer has no such piece: what is padded is not read, what is soft is replaced.
+std::int32_t Template::id_of(Special role) const {
+  return std::max(tokenizer_->special(role), 0);
+}
+
+std::vector<Template::Piece> Template::specials(const std::vector<Special>& roles) const {
+  std::vector<Piece> out;
+  out.reserve(roles.size());
+  for (const Special role : roles) out.push_back({Piece::word, tokenizer_->special(role)});
+  return out;
+}
+
+void Template::add_word(const std::string& word, const std::string& words) {
+  const std::int32_t mask = tokenizer_->special(Special::mask);
+  if (word == "{text}") {
+    pieces_.push_back({Piece::text});
+  } else if (word == "{pair}") {
+    pieces_.push_back({Piece::pair});
+  } else if (word == kMask || (mask >= 0 && word == tokenizer_->piece(mask))) {
+    pieces_.push_back({Piece::mask, id_of(Special::mask)});
+  } else if (const std::int64_t soft = soft_count(word, words); soft > 0) {
+    pieces_.insert(pieces_.end(), soft, Piece{Piece::soft, id_of(Special::unknown)});
+    soft_tokens_ += soft;
+  } else {
+    const auto before = pieces_.empty() ? Tokenizer::Before::nothing : Tokenizer::Before::space;
+    for (const std::int32_t id : tokenizer_->pieces_of(word, before)) {
+      if (id == tokenizer_->special(Special::unknown)) {
+        throw bad_template(fmt::format("the vocabulary does not know \"{}\"", word), words,
+                           "Use words of the model's vocabulary, separated by single spaces.");
+      }
+      pieces_.push_back({Piece::word, id});
+    }
+  }
+}
+
+void Template::check(const std::string& words) const {
+  const auto count = [this](Piece::Kind kind) {
+    return std::count_if(pieces_.begin(), pieces_.end(),
+                         [kind](const Piece& p) { return p.kind == kind; });
   };
-  const auto texts = std::count_if(pieces_.begin(), pieces_.end(), is_text);
-  return static_cast<std::int64_t>(pieces_.size()) - texts + 2;  // [CLS] and the last [SEP]
+  if (count(Piece::text) != 1 || count(Piece::pair) > 1) {
+    throw bad_template("a template needs one {text} and at most one {pair}", words,
+                       "Write for example \"{text} , the topic is [MASK] .\".");
+  }
+  const std::int64_t masks = count(Piece::mask);
+  if (framing_.answer != ReadAt::mask && masks > 0) {
+    throw bad_template("a [MASK] for a model that answers with the next word", words,
+                       "Leave it out and let the template end where the label word belongs.");
+  }
+  if (framing_.answer == ReadAt::mask && masks != 1) {
+    throw bad_template(fmt::format("{} times [MASK] where one is needed", masks), words,
+                       "Write [MASK] once, where the label word belongs.");
+  }
+}
+
+void Template::close() {
+  const auto pair = std::find_if(pieces_.begin(), pieces_.end(),
+                                 [](const Piece& p) { return p.kind == Piece::pair; });
+  if (pair != pieces_.end()) {
+    const std::vector<Piece> between = specials(framing_.between);
+    auto piece = pair;
+    for (auto special = between.rbegin(); special != between.rend(); ++special) {
+      if (piece == pieces_.begin() || (piece - 1)->kind != Piece::word ||
+          (piece - 1)->id != special->id) {
+        break;
+      }
+      (--piece)->with_pair = true;
+    }
+  }
+  const std::vector<Piece> before = specials(framing_.before), after = specials(framing_.after);
+  pieces_.insert(pieces_.begin(), before.begin(), before.end());
+  pieces_.insert(pieces_.end(), after.begin(), after.end());
+}
+
+std::int64_t Template::frame_tokens() const {
+  return std::count_if(pieces_.begin(), pieces_.end(), [](const Piece& p) {
+    return p.kind != Piece::text && p.kind != Piece::pair;
+  });
+}
+
+bool Template::is_frame(std::int64_t piece) const {
+  for (const auto* roles : {&framing_.before, &framing_.between, &framing_.after}) {
+    for (const Special role : *roles) {
+      if (piece == tokenizer_->special(role)) return true;
+    }
+  }
+  return false;
 }
 
 std::vector<std::int64_t> Template::row_tokens(const std::vector<Example>& rows) const {
@@ -184,10 +202,7 @@ std::vector<std::int64_t> Template::row_tokens(const std::vector<Example>& rows)
   return out;
 }
 
-std::vector<std::int32_t> Template::frame_row(const Example& row,
-                                              std::vector<std::int64_t>& segments,
-                                              std::vector<std::int64_t>& slots,
-                                              std::int64_t& mask) const {
+FramedRow Template::frame_row(const Example& row) const {
   const bool has_pair = row.segments.size() > 1;
   const bool shows_pair = std::any_of(pieces_.begin(), pieces_.end(),
                                       [](const Piece& p) { return p.kind == Piece::pair; });
@@ -197,51 +212,43 @@ std::vector<std::int32_t> Template::frame_row(const Example& row,
   }
   const auto text = row.segments.empty() ? std::span<const std::int32_t>() : row.segments[0];
   const auto pair = has_pair ? row.segments[1] : std::span<const std::int32_t>();
-  const auto dropped = [&](std::size_t i) {  // no pair, no separator before it
-    return !has_pair && i + 1 < pieces_.size() && pieces_[i + 1].kind == Piece::pair &&
-           pieces_[i].kind == Piece::word && pieces_[i].id == vocabulary_->sep();
-  };
-  std::int64_t room = max_length_ - frame_tokens();
-  for (std::size_t i = 0; i < pieces_.size(); ++i) room += dropped(i) ? 1 : 0;
-  const Kept kept =
-      kept_of(static_cast<std::int64_t>(text.size()), static_cast<std::int64_t>(pair.size()), room);
-  std::vector<std::int32_t> ids{vocabulary_->cls()};
-  std::int64_t type = 0, slot = 0;
-  mask = -1;
-  segments.assign(1, 0);
-  slots.assign(1, -1);
+  const auto dropped = [&](const Piece& piece) { return piece.with_pair && !has_pair; };
+  const std::int64_t room =
+      max_length_ - frame_tokens() + std::count_if(pieces_.begin(), pieces_.end(), dropped);
+  const Kept kept = kept_of(std::ssize(text), std::ssize(pair), room);
+  const std::int32_t end = tokenizer_->special(Special::end);
+  FramedRow out;
+  std::int64_t type = 0, slot = 0, mask = -1;
   const auto put = [&](std::int32_t id, std::int64_t soft) {
-    ids.push_back(id);
-    segments.push_back(type);
-    slots.push_back(soft);
-    if (id == vocabulary_->sep()) type = 1;  // what follows a [SEP] is the second segment
+    out.ids.push_back(id);
+    out.types.push_back(type);
+    out.slots.push_back(soft);
+    if (id == end) type = 1;
   };
-  for (std::size_t i = 0; i < pieces_.size(); ++i) {
-    const Piece& piece = pieces_[i];
-    if (dropped(i)) continue;
+  for (const Piece& piece : pieces_) {
+    if (dropped(piece)) continue;
     if (piece.kind == Piece::text) {
       for (std::int64_t k = 0; k < kept.text; ++k) put(text[k], -1);
     } else if (piece.kind == Piece::pair) {
       for (std::int64_t k = 0; k < kept.pair; ++k) put(pair[k], -1);
     } else {
-      if (piece.kind == Piece::mask) mask = static_cast<std::int64_t>(ids.size());
+      if (piece.kind == Piece::mask) mask = std::ssize(out.ids);
       put(piece.id, piece.kind == Piece::soft ? slot++ : -1);
     }
   }
-  put(vocabulary_->sep(), -1);
-  return ids;
+  out.read_at = read_at_ == ReadAt::first  ? 0
+                : read_at_ == ReadAt::mask ? mask
+                                           : std::ssize(out.ids) - 1;
+  return out;
 }
 
 Batch Template::frame(const std::vector<const Example*>& rows, std::int64_t tasks) const {
   check_groups(rows.size(), tasks);
-  Rows framed;
-  for (const Example* row : rows) {
-    std::vector<std::int64_t> segments, slots;
-    std::int64_t mask = -1;
-    auto ids = frame_row(*row, segments, slots, mask);
-    framed.add(std::move(ids), std::move(segments), std::move(slots), mask);
-  }
-  return framed.batch(tasks, vocabulary_->pad(), soft_tokens_ > 0);
+  std::vector<FramedRow> framed;
+  framed.reserve(rows.size());
+  for (const Example* row : rows) framed.push_back(frame_row(*row));
+  return padded_batch(framed, tasks, id_of(Special::pad),
+                      {.types = framing_.types, .slots = soft_tokens_ > 0});
 }
 
 Batch Template::frame_choices(const std::vector<const Example*>& rows, std::int64_t tasks) const {

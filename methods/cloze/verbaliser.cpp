@@ -36,7 +36,7 @@ Verbaliser::Verbaliser(const std::vector<Task>& pack, const ClassPieces& pieces)
 at::Tensor Verbaliser::logits(const Backbone& backbone, const Weights& weights,
                               const at::Tensor& states_RD) const {
   const at::Tensor ids_C = word_ids_C_.to(states_RD.device());
-  const at::Tensor words_RC = backbone.mlm_logits(weights, states_RD, ids_C);
+  const at::Tensor words_RC = backbone.word_logits(weights, states_RD, ids_C);
   const at::Tensor average_TNC = average_TNC_.to(words_RC.options());
   const std::int64_t tasks = average_TNC.size(0), rows = words_RC.size(0) / tasks;
   const at::Tensor logits_TQN =

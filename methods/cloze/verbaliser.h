@@ -1,5 +1,5 @@
-// From [MASK] states to class scores: the logit of a class is the mean of the MLM logits of the
-// word pieces that stand for it. Only those vocabulary rows are ever computed.
+// From the states that answer a template to class scores: the logit of a class is the mean of the
+// word logits of the pieces that stand for it. Only those vocabulary rows are ever computed.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -116,7 +116,7 @@ at::Tensor ClozePack::logits_RN(const Params& phi_T, const Batch& batch,
   const Reading reading = scope_.reading(frozen_, phi_T, tasks_, *rows_);
   ForwardOptions options = reading.options();
   options.attention = attention;
-  options.keep_R = batch.mask_at_R;
+  options.keep_R = batch.read_at_R;
   return verbaliser_.logits(backbone_, *reading.weights,
                             backbone_.encode(*reading.weights, batch, options));
 }

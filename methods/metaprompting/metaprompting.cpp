@@ -28,7 +28,7 @@ class MetaPrompting final : public Method, public Classifier {
     options_.fields(*field_reader(section, "method"));  // names the parts, which have keys, too
     options_.check();
     require_mlm_head(pretrained_);
-    frame_.emplace(options_.words, *pretrained_.vocabulary, max_length_, true);
+    frame_.emplace(options_.words, pretrained_, max_length_);
     rule_ = Registry<MetaRule>::make(options_.rule, section);
     optimizer_ = Registry<InnerOptimizer>::make(options_.inner_optimizer, section);
     scope_ = Registry<Scope>::make(options_.scope, section, scope_ingredients(ingredients.rng));
@@ -95,7 +95,9 @@ class MetaPrompting final : public Method, public Classifier {
                          });
   }
   Cost forward_cost(std::int64_t rows, std::int64_t length) const {
-    return pretrained_.backbone->forward_cost(rows, length, 0, rows, kLabelWords);
+    return pretrained_.backbone->cost(
+        {.rows = rows, .length = length, .head_rows = rows, .head_ids = kLabelWords},
+        pretrained_.dtype);
   }
 
   const Pretrained& pretrained_;
@@ -215,7 +217,7 @@ at::Tensor MetaPrompting::scores(const Params& theta, const Task& task, const St
   const Reading reading = scope_->reading(overlaid(pretrained_.weights, theta),
                                           scope_->fast(theta, 1, words), 1, words);
   ForwardOptions options = reading.options();
-  options.keep_R = rows.mask_at_R;
+  options.keep_R = rows.read_at_R;
   const at::Tensor states_QD = pretrained_.backbone->encode(*reading.weights, rows, options);
   return Verbaliser({task}, *pieces_)
       .logits(*pretrained_.backbone, *reading.weights, states_QD)
@@ -226,7 +228,7 @@ Batch MetaPrompting::batch(const std::vector<Task>& pack, bool support) const {
   std::vector<const Example*> rows;
   for (const Task& task : pack)
     for (const Example& row : support ? task.support : task.query) rows.push_back(&row);
-  const at::Device device = pretrained_.words_VD().device();
+  const at::Device device = pretrained_.device;
   return frame_->frame(rows, static_cast<std::int64_t>(pack.size())).on(device);
 }
 

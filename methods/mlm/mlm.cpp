@@ -47,7 +47,7 @@ class Mlm final : public Method {
       : pretrained_(in.pretrained),
         rng_(in.rng.at("mlm")),
         max_length_(max_length_of(in)),
-        frame_(Template::plain(*in.pretrained.vocabulary, max_length_)) {
+        frame_(Template::plain(in.pretrained, max_length_)) {
     read_fields(section, "method", options_, {"name"});
     if (options_.masked + options_.random > 1) {
       throw Error(Fault::usage,
@@ -60,7 +60,7 @@ class Mlm final : public Method {
   void fields(Fields& f) override { options_.fields(f); }
   Params initial() const override;
   std::vector<ParameterGroup> groups(const Params& theta) const override {
-    return groups_by_decay("model", theta, theta.names());
+    return groups_by_decay("model", theta.names(), declared_decays(*pretrained_.backbone));
   }
   Phase phase(std::int64_t step) const override {
     return {.name = "train", .groups = {"model", "model-undecayed"}, .draw = step};
@@ -86,7 +86,6 @@ class Mlm final : public Method {
 };
 
 Params Mlm::initial() const {
-  const at::Tensor& words_VD = pretrained_.words_VD();
   Params theta;
   for (const auto& [name, shape, part, start, decays] :
        pretrained_.backbone->parameters({Part::embeddings, Part::layers, Part::head})) {
@@ -95,11 +94,11 @@ Params Mlm::initial() const {
       value = pretrained_.weights.at(name);
     } else if (start == Start::normal) {  // a model without MLM head gets one
       value = rng_.at(name)
-                  .normal_tensor(shape, kInitialSpread, words_VD.scalar_type())
-                  .to(words_VD.device());
+                  .normal_tensor(shape, kInitialSpread, pretrained_.dtype)
+                  .to(pretrained_.device);
     } else {
-      value = start == Start::ones ? at::ones(shape, words_VD.options())
-                                   : at::zeros(shape, words_VD.options());
+      value = start == Start::ones ? at::ones(shape, pretrained_.options())
+                                   : at::zeros(shape, pretrained_.options());
     }
     theta.set(kModelPrefix + name, value);
   }
@@ -126,7 +125,7 @@ Batch Mlm::framed(const Task& task) const {
 
 /// Each piece of text is hidden with probability `share`; a row of which none is gets one by lot.
 Hidden Mlm::hidden(const Task& task, const Rng& rng) const {
-  const Vocabulary& vocabulary = *pretrained_.vocabulary;
+  const Tokenizer& tokenizer = *pretrained_.tokenizer;
   Hidden out{framed(task), {}, {}};
   const std::int64_t length = out.batch.ids_RL.size(1);
   std::int64_t* id = out.batch.ids_RL.data_ptr<std::int64_t>();
@@ -136,7 +135,7 @@ Hidden Mlm::hidden(const Task& task, const Rng& rng) const {
     std::vector<std::int64_t> candidates, chosen;
     for (std::int64_t l = 0; l < out.batch.length_R[r].item<std::int64_t>(); ++l) {
       const std::int64_t piece = id[r * length + l];
-      if (piece != vocabulary.cls() && piece != vocabulary.sep()) candidates.push_back(l);
+      if (!frame_.is_frame(piece)) candidates.push_back(l);
     }
     if (candidates.empty()) continue;
     for (const std::int64_t l : candidates) {
@@ -152,9 +151,9 @@ Hidden Mlm::hidden(const Task& task, const Rng& rng) const {
       pieces.push_back(id[place]);
       const double fate = lot.at("fate").uniform(l);
       if (fate < options_.masked) {
-        id[place] = vocabulary.mask();
+        id[place] = tokenizer.special(Special::mask);
       } else if (fate < options_.masked + options_.random) {
-        id[place] = lot.at("piece").below(l, vocabulary.size());
+        id[place] = lot.at("piece").below(l, tokenizer.size());
       }
     }
   }
@@ -162,7 +161,7 @@ Hidden Mlm::hidden(const Task& task, const Rng& rng) const {
     throw Error(Fault::data, "a batch without a single word piece",
                 fmt::format("dataset {}", task.dataset->name), "Leave empty texts out.");
   }
-  const at::Device device = pretrained_.words_VD().device();
+  const at::Device device = pretrained_.device;
   out.batch = out.batch.on(device);
   out.place_M = at::tensor(places, at::kLong).to(device);
   out.piece_M = at::tensor(pieces, at::kLong).to(device);
@@ -176,7 +175,7 @@ at::Tensor Mlm::logits_MV(const Params& theta, const Hidden& rows, const Rng* dr
   options.dropout_rate = options_.dropout;
   const at::Tensor hidden_RLD = pretrained_.backbone->encode(weights, rows.batch, options);
   const at::Tensor states_MD = hidden_RLD.flatten(0, 1).index_select(0, rows.place_M);
-  return pretrained_.backbone->mlm_logits(weights, states_MD, {});
+  return pretrained_.backbone->word_logits(weights, states_MD, {});
 }
 
 std::vector<TaskOutcome> Mlm::gradients(const Params& theta, const std::vector<Task>& pack,
@@ -221,8 +220,11 @@ Cost Mlm::cost(const std::vector<TaskShape>& pack) const {
     const std::int64_t rows = shape.support_rows + shape.query_rows;
     const auto hidden = static_cast<std::int64_t>(
         options_.share * static_cast<double>(shape.support_tokens + shape.query_tokens));
-    Cost one =
-        pretrained_.backbone->forward_cost(rows, length, 0, hidden, pretrained_.vocabulary->size());
+    Cost one = pretrained_.backbone->cost({.rows = rows,
+                                           .length = length,
+                                           .head_rows = hidden,
+                                           .head_ids = pretrained_.tokenizer->size()},
+                                          pretrained_.dtype);
     one.flops *= 3;  // the backward pass costs two forward passes
     sum = in_turn(sum, one);
   }

@@ -59,7 +59,7 @@ class Muppet final : public Method, public Classifier {
         datasets_(in.datasets),
         rng_(in.rng.at("muppet")),
         max_length_(max_length_of(in)),
-        frame_(Template::plain(*in.pretrained.vocabulary, max_length_)) {
+        frame_(Template::plain(in.pretrained, max_length_)) {
     read_fields(section, "method", options_, {"name"});
     for (const DatasetInfo* dataset : datasets_) add_head_for(*dataset);
   }
@@ -89,7 +89,7 @@ class Muppet final : public Method, public Classifier {
   void add_head_for(const DatasetInfo& dataset);
   const Head& head_of(const DatasetInfo& dataset) const { return *heads_.at(dataset.family); }
   std::vector<std::string> trained_weights() const;
-  at::Device device() const { return pretrained_.words_VD().device(); }
+  at::Device device() const { return pretrained_.device; }
   FramedTask framed(const Task& task) const;
   at::Tensor states(const Weights& weights, const Batch& batch, const Rng* dropout,
                     Reads reads) const;
@@ -141,11 +141,13 @@ Params Muppet::initial() const {
 
 std::vector<ParameterGroup> Muppet::groups(const Params& theta) const {
   std::vector<std::string> body, heads;
+  const auto is_matrix = [](std::string_view name) { return !name.ends_with(".bias"); };
   for (const std::string& name : theta.names()) {
     (name.starts_with("head.") ? heads : body).push_back(name);
   }
-  std::vector<ParameterGroup> out = groups_by_decay("body", theta, body);
-  for (ParameterGroup& group : groups_by_decay("heads", theta, heads, options_.head_rate)) {
+  std::vector<ParameterGroup> out =
+      groups_by_decay("body", body, declared_decays(*pretrained_.backbone));
+  for (ParameterGroup& group : groups_by_decay("heads", heads, is_matrix, options_.head_rate)) {
     out.push_back(std::move(group));
   }
   return out;
@@ -163,7 +165,7 @@ at::Tensor Muppet::states(const Weights& weights, const Batch& batch, const Rng*
   options.dropout = dropout;
   options.dropout_rate = options_.dropout;
   const bool first_alone = reads == Reads::rows && options_.state == RowState::cls;
-  if (first_alone) options.keep_R = at::zeros_like(batch.length_R);
+  if (first_alone) options.keep_R = batch.read_at_R;
   const at::Tensor hidden_RLD = pretrained_.backbone->encode(weights, batch, options);
   if (first_alone || reads == Reads::positions) return hidden_RLD;
   const at::Tensor place_L = at::arange(batch.ids_RL.size(1), batch.length_R.options());
@@ -231,7 +233,8 @@ Cost Muppet::cost(const std::vector<TaskShape>& pack) const {
   Cost sum;
   for (const TaskShape& shape : pack) {
     const std::int64_t length = std::min(shape.longest + frame_.frame_tokens(), max_length_);
-    Cost one = pretrained_.backbone->forward_cost(shape.query_rows, length, 0, 0, 0);
+    Cost one =
+        pretrained_.backbone->cost({.rows = shape.query_rows, .length = length}, pretrained_.dtype);
     one.flops *= 3;  // the backward pass costs two forward passes
     sum = in_turn(sum, one);
   }

@@ -10,8 +10,8 @@ constexpr double kInitialSpread = 0.02;  // BERT's initializer_range
 }  // namespace
 
 Params SentenceLayers::initial(const std::string& prefix, std::int64_t outputs) const {
-  const auto like = in_.pretrained.words_VD().options();
-  const auto dtype = c10::typeMetaToScalarType(like.dtype());
+  const auto like = in_.pretrained.options();
+  const auto dtype = in_.pretrained.dtype;
   const std::int64_t width = in_.pretrained.backbone->geometry().width;
   Params out;
   const auto linear = [&](const std::string& name, std::int64_t rows) {

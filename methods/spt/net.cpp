@@ -47,7 +47,7 @@ at::Tensor SptNet::states_RD(const Params& theta, const Batch& batch,
                              const LayerPrompts& prompts) const {
   ForwardOptions options;
   options.prompts = &prompts;
-  options.keep_R = batch.mask_at_R;
+  options.keep_R = batch.read_at_R;
   if (theta.contains(kSoftPrompt)) options.soft_TPD = theta.at(kSoftPrompt).unsqueeze(0);
   return pretrained_.backbone->encode(frozen_, batch, options);
 }

@@ -39,7 +39,7 @@ class Spt final : public Method, public Classifier {
         rng_(in.rng.at("spt")),
         plan_(section, in),
         max_length_(max_length_of(in)),
-        frame_(plan_.options().words, *in.pretrained.vocabulary, max_length_, true),
+        frame_(plan_.options().words, in.pretrained, max_length_),
         pieces_(checked(in.datasets)),
         net_(pretrained_, plan_, pieces_) {
     require_mlm_head(pretrained_);
@@ -90,20 +90,22 @@ Params Spt::initial() const {
   const at::Tensor& words_VD = pretrained_.words_VD();
   Params theta;
   if (plan_.searches()) {
-    theta.set(kGates, at::zeros({plan_.positions() + 1}, words_VD.options()));
+    theta.set(kGates, at::zeros({plan_.positions() + 1}, pretrained_.options()));
     for (std::int64_t i = 0; i < plan_.positions(); ++i) {
-      theta = theta.merged_with(plan_.generator().initial(search_prefix(i), rng_, words_VD));
+      theta = theta.merged_with(
+          plan_.generator().initial(search_prefix(i), rng_, pretrained_.options()));
     }
   }
   for (std::int64_t k = 0; k < plan_.final_layers(); ++k) {
-    theta = theta.merged_with(plan_.generator().initial(final_prefix(k), rng_, words_VD));
+    theta =
+        theta.merged_with(plan_.generator().initial(final_prefix(k), rng_, pretrained_.options()));
   }
   if (frame_.soft_tokens() > 0) {  // as large as words are
     const std::vector<std::int64_t> shape{frame_.soft_tokens(), words_VD.size(1)};
     const double spread = words_VD.std().item<double>();
     theta.set(
         kSoftPrompt,
-        rng_.at("soft").normal_tensor(shape, spread, words_VD.scalar_type()).to(words_VD.device()));
+        rng_.at("soft").normal_tensor(shape, spread, pretrained_.dtype).to(pretrained_.device));
   }
   return theta;
 }
@@ -112,9 +114,11 @@ std::vector<ParameterGroup> Spt::groups(const Params& theta) const {
   const auto starting_with = [&](std::string_view prefix) {
     return theta.select([&](std::string_view name) { return name.starts_with(prefix); }).names();
   };
-  std::vector<ParameterGroup> out = groups_by_decay("final", theta, starting_with("final."));
+  std::vector<ParameterGroup> out =
+      groups_by_decay("final", starting_with("final."), GeneratorShape::decays);
   if (plan_.searches()) {
-    for (ParameterGroup& group : groups_by_decay("search", theta, starting_with("search."))) {
+    for (ParameterGroup& group :
+         groups_by_decay("search", starting_with("search."), GeneratorShape::decays)) {
       out.push_back(std::move(group));
     }
     out.push_back({.name = "gates",
@@ -158,7 +162,7 @@ std::vector<std::string> Spt::trained(const Params& theta, std::int64_t step) co
 Batch Spt::framed(const Task& task) const {
   std::vector<const Example*> rows;
   for (const Example& row : task.query) rows.push_back(&row);
-  return frame_.frame(rows, 1).on(pretrained_.words_VD().device());
+  return frame_.frame(rows, 1).on(pretrained_.device);
 }
 
 std::vector<TaskOutcome> Spt::gradients(const Params& theta, const std::vector<Task>& pack,
@@ -211,8 +215,11 @@ Cost Spt::cost(const std::vector<TaskShape>& pack) const {
   for (const TaskShape& shape : pack) {
     const std::int64_t rows = copies * shape.query_rows;
     const std::int64_t text = std::min(shape.longest + frame_.frame_tokens(), max_length_);
-    Cost one =
-        pretrained_.backbone->forward_cost(rows, text + plan_.options().prompt_rows, 0, rows, 16);
+    Cost one = pretrained_.backbone->cost({.rows = rows,
+                                           .length = text + plan_.options().prompt_rows,
+                                           .head_rows = rows,
+                                           .head_ids = 16},
+                                          pretrained_.dtype);
     one.flops *= 2;
     sum = in_turn(sum, one);
   }

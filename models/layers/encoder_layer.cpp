@@ -46,7 +46,7 @@ at::Tensor attend(const LayerContext& context, int layer, const at::Tensor& q_RQ
   return out_RHQE.transpose(1, 2).reshape(q_RQD.sizes());
 }
 
-at::Tensor encoder_layer(const LayerContext& context, int layer, const std::string& name,
+at::Tensor encoder_layer(const LayerContext& context, int layer, const EncoderLayerNames& names,
                          const at::Tensor& x_RKD, const at::Tensor& bias_R11K,
                          const at::Tensor& keep_R) {
   const Weights& weights = context.weights;
@@ -56,20 +56,16 @@ at::Tensor encoder_layer(const LayerContext& context, int layer, const std::stri
   };
   const at::Tensor x_RQD = keep_R.defined() ? kept(x_RKD, keep_R) : x_RKD;
   const at::Tensor attended_RQD =
-      attend(context, layer, weights.linear(name + "attention.self.query", x_RQD),
-             weights.linear(name + "attention.self.key", x_RKD),
-             weights.linear(name + "attention.self.value", x_RKD), bias_R11K, keep_R);
-  const at::Tensor mixed_RQD =
-      weights.layer_norm(name + "attention.output.LayerNorm",
-                         dropped(weights.linear(name + "attention.output.dense", attended_RQD),
-                                 DropoutSite::attention) +
-                             x_RQD,
-                         context.epsilon);
-  const at::Tensor inner_RQI =
-      activate(context.activation, weights.linear(name + "intermediate.dense", mixed_RQD));
+      attend(context, layer, weights.linear(names.query, x_RQD), weights.linear(names.key, x_RKD),
+             weights.linear(names.value, x_RKD), bias_R11K, keep_R);
+  const at::Tensor mixed_RQD = weights.layer_norm(
+      names.attended_norm,
+      dropped(weights.linear(names.attended, attended_RQD), DropoutSite::attention) + x_RQD,
+      context.epsilon);
+  const at::Tensor inner_RQI = activate(context.activation, weights.linear(names.inner, mixed_RQD));
   return weights.layer_norm(
-      name + "output.LayerNorm",
-      dropped(weights.linear(name + "output.dense", inner_RQI), DropoutSite::output) + mixed_RQD,
+      names.outer_norm,
+      dropped(weights.linear(names.outer, inner_RQI), DropoutSite::output) + mixed_RQD,
       context.epsilon);
 }
 

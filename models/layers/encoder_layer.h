@@ -16,6 +16,12 @@ namespace metaloom {
 enum class Activation { gelu, gelu_tanh, relu };
 at::Tensor activate(Activation activation, const at::Tensor& x);
 
+/// The names of a layer's parameters, as its model calls them.
+struct EncoderLayerNames {
+  std::string query, key, value, attended, attended_norm;  // attention and what follows it
+  std::string inner, outer, outer_norm;                    // feed-forward
+};
+
 /// What all layers of a forward pass share.
 struct LayerContext {
   const Weights& weights;
@@ -32,9 +38,9 @@ at::Tensor attend(const LayerContext& context, int layer, const at::Tensor& q_RQ
                   const at::Tensor& k_RKD, const at::Tensor& v_RKD, const at::Tensor& bias_R11K,
                   const at::Tensor& keep_R);
 
-/// The states [R, K, D] after layer `layer`, whose parameters' names start with `name`. With keep_R
-/// only position keep_R[r] of each row is computed beyond its keys and values: [R, 1, D].
-at::Tensor encoder_layer(const LayerContext& context, int layer, const std::string& name,
+/// The states [R, K, D] after layer `layer`. With keep_R only position keep_R[r] of each row is
+/// computed beyond its keys and values: [R, 1, D].
+at::Tensor encoder_layer(const LayerContext& context, int layer, const EncoderLayerNames& names,
                          const at::Tensor& x_RKD, const at::Tensor& bias_R11K,
                          const at::Tensor& keep_R);
 

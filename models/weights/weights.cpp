@@ -53,6 +53,9 @@ at::Tensor SharedWeights::layer_norm(const std::string& name, const at::Tensor& 
 at::Tensor SharedWeights::tied_decoder(const std::string& name, const std::string& bias,
                                        const at::Tensor& x_ND, const at::Tensor& ids) const {
   const at::Tensor& weight_VD = params_.at(weight_of(name));
+  if (bias.empty()) {
+    return at::linear(x_ND, ids.defined() ? weight_VD.index_select(0, ids) : weight_VD);
+  }
   const at::Tensor& bias_V = params_.at(bias);
   if (!ids.defined()) return at::linear(x_ND, weight_VD, bias_V);
   return at::linear(x_ND, weight_VD.index_select(0, ids), bias_V.index_select(0, ids));
@@ -128,6 +131,9 @@ at::Tensor TaskWeights::tied_decoder(const std::string& name, const std::string&
     return ids.defined() ? all.index_select(dim, ids) : all;
   };
   const at::Tensor x_TND = by_task(x_ND, tasks_);
+  if (bias.empty()) {
+    return as_rows(at::bmm(x_TND, chosen(per_task_.at(weight), 1).transpose(1, 2)), x_ND);
+  }
   const at::Tensor bias_T1C = own_bias ? chosen(per_task_.at(bias), 1).unsqueeze(1)
                                        : chosen(shared_.at(bias), 0).view({1, 1, -1});
   if (!own_weight)

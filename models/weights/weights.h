@@ -23,7 +23,8 @@ class Weights {
   virtual at::Tensor layer_norm(const std::string& name, const at::Tensor& x,
                                 double epsilon) const = 0;
   /// x_ND times the rows `ids` (all rows if undefined) of the matrix `name`.weight [V, D],
-  /// transposed, plus those entries of `bias` [V]: the tied decoder. N rows follow the batch's.
+  /// transposed, plus those entries of `bias` [V] (none if empty): the tied decoder. N rows follow
+  /// the batch's.
   virtual at::Tensor tied_decoder(const std::string& name, const std::string& bias,
                                   const at::Tensor& x_ND, const at::Tensor& ids) const = 0;
   /// Whether there is a parameter of this full name ("pooler.dense.weight").

@@ -1,4 +1,4 @@
-// golden_bert MODEL.h5 BATCH.h5 OUT.h5: what the program's BERT makes of a batch, for
+// golden_bert MODEL.h5 BATCH.h5 OUT.h5: what the program's backbone makes of a batch, for
 // tests/golden/bert_parity_test.py to compare with transformers. BATCH holds ids, segments [R, L],
 // length, mask_at [R] and candidates [C]; OUT holds, per attention kind and precision
 // ("fused/float", "math/double", ...), hidden [R, L, D], kept [R, D], and where the model can:
@@ -16,17 +16,17 @@ void compute(const Pretrained& model, const Batch& batch, const at::Tensor& cand
   ForwardOptions options;
   options.attention = attention;
   const at::Tensor hidden_RLD = model.backbone->encode(weights, batch, options);
-  options.keep_R = batch.mask_at_R;
+  options.keep_R = batch.read_at_R;
   const at::Tensor kept_RD = model.backbone->encode(weights, batch, options);
   out.put(name + "/hidden", hidden_RLD);
   out.put(name + "/kept", kept_RD);
-  if (weights.contains("pooler.dense.weight")) {
+  if (!model.weights_of({Part::pooler}).empty()) {
     out.put(name + "/pooled", model.backbone->pooled(weights, hidden_RLD));
   }
-  if (weights.contains("cls.predictions.bias")) {
-    out.put(name + "/logits", model.backbone->mlm_logits(weights, hidden_RLD.flatten(0, 1), {})
+  if (!model.weights_of({Part::head}).empty()) {
+    out.put(name + "/logits", model.backbone->word_logits(weights, hidden_RLD.flatten(0, 1), {})
                                   .unflatten(0, {batch.rows(), batch.ids_RL.size(1)}));
-    out.put(name + "/some_logits", model.backbone->mlm_logits(weights, kept_RD, candidates));
+    out.put(name + "/some_logits", model.backbone->word_logits(weights, kept_RD, candidates));
   }
 }
 
@@ -37,7 +37,7 @@ void run(const char* model_file, const char* batch_file, const char* out_file) {
   batch.ids_RL = given.get("ids");
   batch.segments_RL = given.get("segments");
   batch.length_R = given.get("length");
-  batch.mask_at_R = given.get("mask_at");
+  batch.read_at_R = given.get("mask_at");
   batch.tokens = batch.length_R.sum().item<std::int64_t>();
   const at::Tensor candidates = given.get("candidates");
   Archive out;

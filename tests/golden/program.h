@@ -31,7 +31,7 @@ struct Case {
       : model(Pretrained::from_archive(Archive::load(model_file), model_file)),
         given(Archive::load(case_file)),
         json(parse_json(given.text("case"), case_file)) {
-    model.weights = model.weights.map(rounded());
+    model.place(at::kCPU, json["double"].get<bool>() ? at::kDouble : at::kFloat);
   }
 
   /// To the precision of the case.

@@ -88,7 +88,7 @@ class HeadLaws : public ::testing::TestWithParam<std::string> {
   }
 
   TinyBatches world_{{GetParam()}};
-  Template frame_ = Template::plain(*world_.pretrained.vocabulary, 24);
+  Template frame_ = Template::plain(world_.pretrained, 24);
   std::unique_ptr<Head> head_ =
       Registry<Head>::make(GetParam(), HeadIngredients{world_.pretrained, frame_, Rng(3), 0.1});
   Task task_;

@@ -65,8 +65,7 @@ InnerCase prompted(LearnedRates kind, const InnerOptimizer& by, const TinyEpisod
                    const std::vector<std::int64_t>& tasks) {
   std::vector<Task> pack;
   for (const std::int64_t t : tasks) pack.push_back(world.tasks.at(t));
-  const Template frame("<soft:2> {text} , the topic is [MASK] .", *world.pretrained.vocabulary, 24,
-                       true);
+  const Template frame("<soft:2> {text} , the topic is [MASK] .", world.pretrained, 24);
   const ScopeIngredients ingredients{.pretrained = world.pretrained, .soft = {.tokens = 2}};
   const std::shared_ptr<Scope> scope = Registry<Scope>::make("prompt", Table(), ingredients);
   const auto cloze =

@@ -203,8 +203,8 @@ TEST(MetaPrompting, SoftTokensStartAsWordsOrAsNoiseOfTheirSize) {
   options.set("soft_words", std::string("w15 topic"));
   const at::Tensor words = make(world, options)->initial().at(kSoftPrompt);
   const at::Tensor& table = world.pretrained.weights.at("embeddings.word_embeddings.weight");
-  EXPECT_TRUE(at::equal(words[0], table[world.pretrained.vocabulary->find("w15")]));
-  EXPECT_TRUE(at::equal(words[1], table[world.pretrained.vocabulary->find("topic")]));
+  EXPECT_TRUE(at::equal(words[0], table[world.pretrained.tokenizer->find("w15")]));
+  EXPECT_TRUE(at::equal(words[1], table[world.pretrained.tokenizer->find("topic")]));
   options.set("soft_init", std::string("random"));
   const at::Tensor noise = make(world, options)->initial().at(kSoftPrompt);
   EXPECT_TRUE(at::equal(noise, make(world, options)->initial().at(kSoftPrompt)));

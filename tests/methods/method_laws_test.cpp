@@ -146,9 +146,11 @@ TEST_P(MethodLaws, TheRowsItShowsAreWhatTheModelReads) {
       EXPECT_GE(batch.rows(), static_cast<std::int64_t>(task.query.size()));
       EXPECT_LE(batch.length_R.max().item<std::int64_t>(), most);
       EXPECT_EQ(batch.length_R.sum().item<std::int64_t>(), batch.tokens);
-      EXPECT_LT(batch.ids_RL.max().item<std::int64_t>(), world.pretrained.vocabulary->size());
-      EXPECT_TRUE(
-          batch.ids_RL.select(1, 0).eq(world.pretrained.vocabulary->cls()).all().item<bool>());
+      EXPECT_LT(batch.ids_RL.max().item<std::int64_t>(), world.pretrained.tokenizer->size());
+      EXPECT_TRUE(batch.ids_RL.select(1, 0)
+                      .eq(world.pretrained.tokenizer->special(Special::begin))
+                      .all()
+                      .item<bool>());
     }
   });
 }

@@ -22,10 +22,18 @@ TEST(Mlm, OnlyTextIsHiddenAndAtLeastOnePieceOfIt) {
   section.set("random", 0.0);
   const auto method = make(world, section);
   const Batch batch = method->batch({world.tasks[0]}, false);
-  const at::Tensor hidden_R = batch.ids_RL.eq(world.pretrained.vocabulary->mask()).sum(1);
+  const at::Tensor hidden_R =
+      batch.ids_RL.eq(world.pretrained.tokenizer->special(Special::mask)).sum(1);
   EXPECT_TRUE(hidden_R.eq(1).all().item<bool>()) << hidden_R;
-  EXPECT_TRUE(batch.ids_RL.select(1, 0).eq(world.pretrained.vocabulary->cls()).all().item<bool>());
-  EXPECT_TRUE(batch.ids_RL.eq(world.pretrained.vocabulary->sep()).sum(1).eq(2).all().item<bool>());
+  EXPECT_TRUE(batch.ids_RL.select(1, 0)
+                  .eq(world.pretrained.tokenizer->special(Special::begin))
+                  .all()
+                  .item<bool>());
+  EXPECT_TRUE(batch.ids_RL.eq(world.pretrained.tokenizer->special(Special::end))
+                  .sum(1)
+                  .eq(2)
+                  .all()
+                  .item<bool>());
 }
 
 TEST(Mlm, HiddenSharesAreAsAsked) {
@@ -41,7 +49,7 @@ TEST(Mlm, HiddenSharesAreAsAsked) {
   const at::Tensor ids_RL = batch.ids_RL.narrow(1, 1, 22);
   const at::Tensor real_L = at::tensor(std::vector<std::int64_t>(text.begin(), text.end()));
   const double all = 400 * 22;
-  const at::Tensor masked_RL = ids_RL.eq(world.pretrained.vocabulary->mask());
+  const at::Tensor masked_RL = ids_RL.eq(world.pretrained.tokenizer->special(Special::mask));
   const double masked = masked_RL.sum().item<double>() / all;
   const double other =
       ids_RL.ne(real_L).logical_and(masked_RL.logical_not()).sum().item<double>() / all;

@@ -41,8 +41,7 @@ class ScopeLaws : public testing::TestWithParam<std::string> {
   }
 
   TinyEpisodes world_{3};
-  const Template frame_{"<soft:2> {text} , the topic is [MASK] .", *world_.pretrained.vocabulary,
-                        24, true};
+  const Template frame_{"<soft:2> {text} , the topic is [MASK] .", world_.pretrained, 24};
   const ClassPieces pieces_{{&world_.dataset}};
   const ScopeIngredients ingredients_{.pretrained = world_.pretrained,
                                       .soft = {.tokens = 2, .words = "topic about"},
@@ -100,7 +99,7 @@ TEST_P(ScopeLaws, FastWeightsOfAPackReadAsTheWholeDoes) {
     const Reading reading = scope_->reading(base(theta_), leaves, 1, whole);
     const Batch batch = frame_.frame(rows, 1);
     ForwardOptions options = reading.options();
-    options.keep_R = batch.mask_at_R;
+    options.keep_R = batch.read_at_R;
     const at::Tensor logits_QN =
         Verbaliser({world_.tasks[t]}, pieces_)
             .logits(*world_.pretrained.backbone, *reading.weights,

@@ -158,7 +158,7 @@ TEST(Spt, ClosedLayersAreAbsentAndNothingBelowTheLowestDependsOnPrompts) {
   const GeneratedPrompts prompts(generators, {}, 1, batch, 3, {});
   ForwardOptions options;
   options.prompts = &prompts;
-  options.keep_R = batch.mask_at_R;
+  options.keep_R = batch.read_at_R;
   const at::Tensor whole = world.pretrained.backbone->encode(frozen, batch, options);
   options.first_layer = prompts.lowest();
   options.hidden_RLD = world.pretrained.backbone->encode_below(frozen, batch, 2);

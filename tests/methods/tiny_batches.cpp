@@ -26,7 +26,8 @@ Pretrained tiny_bert(std::int64_t layers, bool head) {
                                   "the",   "topic", "is",    "it",    "was",
                                   ",",     ".",     "?",     "un",    "##seen"};
   while (pieces.size() < 64) pieces.push_back(fmt::format("w{}", pieces.size()));
-  out.vocabulary = std::make_unique<Vocabulary>(pieces);
+  out.tokenizer = Registry<Tokenizer>::make("WordPiece", pieces, "{}");
+  out.dtype = at::kDouble;
   std::int64_t index = 0;
   for (const Parameter& one : out.backbone->parameters()) {
     if (one.part == Part::pooler || (one.part == Part::head && !head)) continue;
@@ -40,7 +41,7 @@ Pretrained tiny_bert(std::int64_t layers, bool head) {
 TinyBatches::TinyBatches(const std::vector<std::string>& families, std::int64_t layers)
     : pretrained(tiny_bert(layers)) {
   options.max_length = 24;
-  const std::int32_t first = pretrained.vocabulary->find("w15");
+  const std::int32_t first = pretrained.tokenizer->find("w15");
   rare = first + kTextWords;
   for (const std::string& family : families) {
     DatasetInfo& info = datasets.emplace_back();
@@ -69,7 +70,7 @@ Ingredients TinyBatches::ingredients() const {
 
 std::span<const std::int32_t> TinyBatches::text(std::int64_t words, bool rare_one) {
   const Rng rng = Rng(11, "texts").at({static_cast<std::int64_t>(texts.size())});
-  const std::int32_t first = pretrained.vocabulary->find("w15");
+  const std::int32_t first = pretrained.tokenizer->find("w15");
   std::vector<std::int32_t>& ids = texts.emplace_back();
   for (std::int64_t i = 0; i < words; ++i) {
     ids.push_back(first + static_cast<std::int32_t>(rng.below(i, kTextWords)));

@@ -23,7 +23,8 @@ Pretrained random_bert() {
   std::vector<std::string> pieces{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "topic",
                                   "is",    "of",    "this",  "text",  "about",  ",",   "."};
   while (pieces.size() < 48) pieces.push_back("w" + std::to_string(pieces.size()));
-  out.vocabulary = std::make_unique<Vocabulary>(pieces);
+  out.tokenizer = Registry<Tokenizer>::make("WordPiece", pieces, "{}");
+  out.dtype = at::kDouble;
   std::int64_t index = 0;
   for (const Parameter& one :
        out.backbone->parameters({Part::embeddings, Part::layers, Part::head})) {
@@ -43,7 +44,7 @@ TinyEpisodes::TinyEpisodes(std::int64_t count, std::int64_t queries) : pretraine
   options.max_length = 24;
   dataset.name = "tiny";
   dataset.family = "episodes";
-  const std::int32_t first = pretrained.vocabulary->find("w14");
+  const std::int32_t first = pretrained.tokenizer->find("w14");
   for (int n = 0; n < kLabels; ++n) {
     dataset.labels.push_back("label " + std::to_string(n));
     const std::int32_t word = first + kTextWords + 2 * n;

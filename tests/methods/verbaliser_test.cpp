@@ -22,7 +22,7 @@ class VerbaliserTest : public ::testing::Test {
   SharedWeights weights_{pretrained_.weights};
   DatasetInfo dataset_{"made", "classification", "", "", {"a", "b b", "c"}, {}, "", ""};
   at::Tensor states_RD_ = Rng(1).normal_tensor({4, 16}, 1, at::kDouble);
-  at::Tensor all_RV_ = pretrained_.backbone->mlm_logits(weights_, states_RD_, {});
+  at::Tensor all_RV_ = pretrained_.backbone->word_logits(weights_, states_RD_, {});
 
   void SetUp() override {
     // "a" has one word of two pieces, "b b" the same word twice, "c" two words that begin alike.

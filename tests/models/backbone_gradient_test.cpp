@@ -14,7 +14,7 @@ at::Tensor any_loss(const Backbone& backbone, const Weights& weights, const Batc
                     const ForwardOptions& options) {
   const at::Tensor hidden_RLD = backbone.encode(weights, batch, options);
   const at::Tensor states_RD = hidden_RLD.select(1, 1);
-  return backbone.mlm_logits(weights, states_RD, {}).log_softmax(1).select(1, 3).mean() +
+  return backbone.word_logits(weights, states_RD, {}).log_softmax(1).select(1, 3).mean() +
          backbone.pooled(weights, hidden_RLD).square().mean();
 }
 

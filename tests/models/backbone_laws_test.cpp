@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
+
 #include "core/registry.h"
+#include "tests/core/expect_error.h"
 #include "tests/models/random_model.h"
 
 namespace metaloom::testing {
@@ -81,9 +84,9 @@ TEST(BackboneLaws, KeptPositionsEqualThoseSelectedAfterwards) {
     const RowsAt prompts(static_cast<int>(c.shape.layers) - 1, prompt_RPD);
     if (*rc::gen::arbitrary<bool>()) options.prompts = &prompts;
     const at::Tensor all_RLD = c.encode(options);
-    options.keep_R = c.batch.mask_at_R;
+    options.keep_R = c.batch.read_at_R;
     const at::Tensor row_R = at::arange(c.batch.rows());
-    RC_ASSERT(difference(c.encode(options), all_RLD.index({row_R, c.batch.mask_at_R})) <= 1e-12);
+    RC_ASSERT(difference(c.encode(options), all_RLD.index({row_R, c.batch.read_at_R})) <= 1e-12);
   });
 }
 
@@ -95,7 +98,7 @@ TEST(BackboneLaws, ThePrefixCacheEqualsTheFullRun) {
     const at::Tensor below =
         c.backbone->encode_below(SharedWeights(c.params), c.batch, options.first_layer);
     if (options.first_layer > 0) options.hidden_RLD = below;
-    if (*rc::gen::arbitrary<bool>()) options.keep_R = c.batch.mask_at_R;
+    if (*rc::gen::arbitrary<bool>()) options.keep_R = c.batch.read_at_R;
     ForwardOptions full;
     full.keep_R = options.keep_R;
     RC_ASSERT(difference(c.encode(options), c.encode(full)) <= 1e-12);
@@ -202,6 +205,76 @@ TEST(BackboneLaws, DropoutBelongsToTheTaskNotToThePack) {
                                      alone) <= 1e-12);
     }
   });
+}
+
+// A text as long as the geometry says goes through, one longer is refused: where a model's
+// positions begin is its own affair.
+TEST(BackboneLaws, TextsMayBeAsLongAsTheGeometrySays) {
+  for (const std::string& name : Registry<Backbone>::names()) {
+    Shape shape;
+    const auto backbone = backbone_of(name, shape);
+    const SharedWeights weights(weights_of(*backbone, shape, at::kFloat));
+    const std::int64_t positions = backbone->geometry().positions;
+    const Batch batch = batch_of(shape);
+    const Batch longest = padded(batch, positions - batch.ids_RL.size(1));
+    EXPECT_EQ(backbone->encode(weights, longest, {}).size(1), positions) << name;
+    EXPECT_ERROR(backbone->encode(weights, padded(longest, 1), {}), Fault::data, "positions");
+  }
+}
+
+TEST(BackboneLaws, RowsAreReadSomewhere) {
+  for (const std::string& name : Registry<Backbone>::names()) {
+    const Framing framing = backbone_of(name, Shape())->framing();
+    EXPECT_NE(framing.row, ReadAt::mask) << name << ": a row without a template has no mask";
+    EXPECT_NE(framing.answer, ReadAt::first) << name << ": the first piece knows no template";
+    if (framing.types) {
+      EXPECT_FALSE(framing.between.empty()) << name << ": nothing parts the types";
+    }
+  }
+}
+
+TEST(BackboneLaws, DeclarationsAgree) {
+  for (const std::string& name : Registry<Backbone>::names()) {
+    const auto backbone = backbone_of(name, Shape());
+    std::vector<std::string> by_word = backbone->word_rows(), names;
+    EXPECT_NE(std::find(by_word.begin(), by_word.end(), backbone->word_table()), by_word.end());
+    for (const Parameter& one : backbone->parameters()) {
+      names.push_back(one.name);
+      // Biases and LayerNorms are left alone by weight decay (Devlin et al. 2019, A.2).
+      if (one.start != Start::normal) {
+        EXPECT_FALSE(one.decays) << name << " " << one.name;
+      }
+      if (std::erase(by_word, one.name) > 0) {
+        EXPECT_EQ(one.shape.at(0), backbone->geometry().vocabulary) << name << " " << one.name;
+      }
+    }
+    EXPECT_TRUE(by_word.empty()) << name << " does not declare " << by_word.front();
+    EXPECT_TRUE(std::is_sorted(names.begin(), names.end())) << name;
+  }
+}
+
+TEST(BackboneLaws, WiderNumbersTakeMoreBytesAndAsManyFlops) {
+  for (const std::string& name : Registry<Backbone>::names()) {
+    const auto backbone = backbone_of(name, Shape());
+    const Pass pass{.rows = 3, .length = 7, .head_rows = 3, .head_ids = 9};
+    const Cost single = backbone->cost(pass, at::kFloat), twice = backbone->cost(pass, at::kDouble);
+    EXPECT_GT(single.flops, 0) << name;
+    EXPECT_DOUBLE_EQ(twice.flops, single.flops) << name;
+    EXPECT_DOUBLE_EQ(twice.peak_bytes, 2 * single.peak_bytes) << name;
+  }
+}
+
+TEST(Batch, AChangeReachesEveryTensorThatIsThere) {
+  Batch batch = batch_of(Shape());
+  batch.target =
+      Tokens{.ids_RL = at::ones({2, 3}, at::kLong), .length_R = at::ones({2}, at::kLong)};
+  const Batch more = batch.map([](const at::Tensor& x) { return x + 5; });
+  EXPECT_TRUE(at::equal(more.ids_RL, batch.ids_RL + 5));
+  EXPECT_TRUE(at::equal(more.read_at_R, batch.read_at_R + 5));
+  EXPECT_FALSE(more.slot_RL.defined());
+  EXPECT_TRUE(at::equal(more.target->ids_RL, batch.target->ids_RL + 5));
+  EXPECT_TRUE(at::equal(more.target->length_R, batch.target->length_R + 5));
+  EXPECT_FALSE(more.target->segments_RL.defined());
 }
 
 }  // namespace

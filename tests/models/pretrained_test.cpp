@@ -77,10 +77,10 @@ TEST(Pretrained, RoundTripIsExactForEveryBackbone) {
       const Pretrained second =
           Pretrained::from_archive(Archive::parse(image, "second.h5"), "second.h5");
       EXPECT_EQ(second.meta, first.meta);
-      EXPECT_EQ(second.tokenizer, first.tokenizer);
+      EXPECT_EQ(second.tokenizer_json, first.tokenizer_json);
       EXPECT_EQ(second.tokenizer_digest, "0123");
-      EXPECT_EQ(second.vocabulary->size(), shape.vocabulary);
-      EXPECT_EQ(second.vocabulary->find("word7"), 7);
+      EXPECT_EQ(second.tokenizer->size(), shape.vocabulary);
+      EXPECT_EQ(second.tokenizer->find("word7"), 7);
       ASSERT_EQ(second.weights.names(), params.names());
       for (const auto& [full_name, value] : params) {
         EXPECT_TRUE(at::equal(second.weights.at(full_name), value)) << full_name;
@@ -88,6 +88,46 @@ TEST(Pretrained, RoundTripIsExactForEveryBackbone) {
       EXPECT_EQ(second.to_archive(second.weights).image(), image);
     }
   }
+}
+
+// What is trained is of the model's precision, whichever tensor comes first.
+TEST(Pretrained, TellsPrecisionAndPlace) {
+  Model model;
+  Pretrained single = Pretrained::from_archive(model.archive(), "float.h5");
+  EXPECT_EQ(single.dtype, at::kFloat);
+  single.place(at::kCPU, at::kDouble);
+  EXPECT_EQ(single.dtype, at::kDouble);
+  EXPECT_EQ(at::empty({1}, single.options()).scalar_type(), at::kDouble);
+  for (const auto& [name, value] : single.weights) EXPECT_EQ(value.scalar_type(), at::kDouble);
+  const Pretrained again = Pretrained::from_archive(single.to_archive(single.weights), "double.h5");
+  EXPECT_EQ(again.dtype, at::kDouble);
+}
+
+TEST(Pretrained, GivesTheWeightsOfItsParts) {
+  Model model;
+  const Pretrained all = Pretrained::from_archive(model.archive(), "model.h5");
+  const Params body = all.weights_of({Part::embeddings, Part::layers});
+  EXPECT_TRUE(body.contains("encoder.layer.1.output.dense.bias"));
+  EXPECT_FALSE(body.contains("pooler.dense.weight"));
+  EXPECT_EQ(body.size() + all.weights_of({Part::pooler, Part::head}).size(), all.weights.size());
+}
+
+TEST(Pretrained, AnUnknownKindOfTokenizerIsNamed) {
+  Archive archive = Model().archive();
+  archive.put_text("tokenizer/tokenizer.json", R"({"model": {"type": "WordPeace"}})");
+  expect_refused(archive, {"WordPeace", "WordPiece", "bad.h5"});
+  archive.put_text("tokenizer/tokenizer.json", R"({"model": )");
+  expect_refused(archive, {"not valid JSON", "bad.h5"});
+}
+
+TEST(Pretrained, ATokenizerWithoutThePiecesOfTheFrameIsRefused) {
+  const Shape shape;
+  Archive archive = Model().archive();
+  std::string pieces = "</s>\n_";
+  for (std::int64_t id = 2; id < shape.vocabulary; ++id) pieces += "\n" + std::to_string(id);
+  archive.put_text("tokenizer/tokenizer.json", R"({"model": {"type": "Letters"}})");
+  archive.put_text("tokenizer/vocabulary", pieces);
+  expect_refused(archive, {"special piece", "framed"});
 }
 
 TEST(Pretrained, OtherFilesAreRefused) {
@@ -185,22 +225,33 @@ TEST(Pretrained, WhatAModelLacksIsSaidWhenAskedFor) {
   });
   const SharedWeights weights(bare);
   EXPECT_THROW(backbone->pooled(weights, at::ones({2, 8})), Error);
-  EXPECT_THROW(backbone->mlm_logits(weights, at::ones({2, 8}), {}), Error);
+  EXPECT_THROW(backbone->word_logits(weights, at::ones({2, 8}), {}), Error);
   Batch batch = batch_of(shape);
   EXPECT_THROW(backbone->encode(weights, padded(batch, shape.positions), {}), Error);
 }
 
-TEST(ForwardCost, FollowsTheFormula) {
+TEST(Cost, FollowsTheFormula) {
   Shape shape;
   shape.inner = 32;  // 4 d
   const auto backbone = backbone_of("bert", shape);
   const double d = 8, n = 2, length = 7, tokens = 21;
-  EXPECT_DOUBLE_EQ(backbone->forward_cost(3, 7, 0, 0, 0).flops,
+  const Pass upper{.rows = 3, .length = 7, .first_layer = 1, .head_rows = 3, .head_ids = 40};
+  EXPECT_DOUBLE_EQ(backbone->cost({.rows = 3, .length = 7}, at::kFloat).flops,
                    tokens * (24 * n * d * d + 4 * n * length * d));
-  EXPECT_DOUBLE_EQ(backbone->forward_cost(3, 7, 1, 3, 40).flops,
+  EXPECT_DOUBLE_EQ(backbone->cost(upper, at::kFloat).flops,
                    tokens * (24 * d * d + 4 * length * d) + 3 * 2 * (d * d + d * 40));
-  EXPECT_GT(backbone->forward_cost(3, 7, 0, 0, 0).peak_bytes,
-            backbone->forward_cost(3, 7, 1, 0, 0).peak_bytes);
+  const Pass whole{.rows = 3, .length = 7}, part{.rows = 3, .length = 7, .first_layer = 1};
+  // Kept per token and layer: 8 d, the inner states twice, a number per head; 3 d for the
+  // embeddings.
+  EXPECT_DOUBLE_EQ(backbone->cost(whole, at::kFloat).peak_bytes,
+                   4 * tokens * (n * (8 * d + 2 * 32 + 2) + 3 * d));
+  EXPECT_GT(backbone->cost(whole, at::kFloat).peak_bytes,
+            backbone->cost(part, at::kFloat).peak_bytes);
+  for (const auto& [dtype, share] : {std::pair(at::kDouble, 2.0), std::pair(at::kBFloat16, 0.5)}) {
+    EXPECT_DOUBLE_EQ(backbone->cost(upper, dtype).flops, backbone->cost(upper, at::kFloat).flops);
+    EXPECT_DOUBLE_EQ(backbone->cost(upper, dtype).peak_bytes,
+                     share * backbone->cost(upper, at::kFloat).peak_bytes);
+  }
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ TEST(PromptGenerator, ParameterCountsAreThoseOfTheTable) {
       const GeneratorShape shape{row.width, row.bottleneck, orders[i]};
       EXPECT_EQ(shape.numel(), row.counts[i]) << row.width << " " << orders[i];
       if (row.width < 1000) {
-        const Params made = shape.initial("x.", Rng(1), at::empty({}, at::kFloat));
+        const Params made = shape.initial("x.", Rng(1), at::kFloat);
         EXPECT_EQ(made.numel(), row.counts[i]);
       }
     }
@@ -61,7 +61,7 @@ TEST(PromptGenerator, PoolingIsTorchsAdaptiveAveragePooling) {
 TEST(PromptGenerator, RowsAreTheBottleneckOfPooledStates) {
   for (const std::int64_t order : {1, 2, 4}) {
     const GeneratorShape shape{8, 4, order};
-    Params params = shape.initial("g.", Rng(4), at::empty({}, at::kDouble));
+    Params params = shape.initial("g.", Rng(4), at::kDouble);
     params.set("g.down.bias", Rng(5).normal_tensor({4}, 1, at::kDouble));
     params.set("g.up.bias", Rng(6).normal_tensor({8}, 1, at::kDouble));
     const auto matrix = [&](const std::string& name) {
@@ -77,10 +77,17 @@ TEST(PromptGenerator, RowsAreTheBottleneckOfPooledStates) {
   }
 }
 
+TEST(PromptGenerator, DecaysItsMatricesAndNotItsBiases) {
+  for (const std::int64_t order : {1, 4}) {
+    for (const auto& [name, shape] : GeneratorShape{8, 4, order}.shapes())
+      EXPECT_EQ(GeneratorShape::decays("search.0." + name), shape.size() > 1) << name;
+  }
+}
+
 TEST(PromptGenerator, MistakesAreNamed) {
   EXPECT_ERROR((GeneratorShape{384, 128, 5}.check()), Fault::usage, "5", "384", "128");
   EXPECT_ERROR((GeneratorShape{384, 0, 1}.check()), Fault::usage, "method.phm");
-  const Params params = GeneratorShape{8, 4, 1}.initial("g.", Rng(1), at::empty({}, at::kDouble));
+  const Params params = GeneratorShape{8, 4, 1}.initial("g.", Rng(1), at::kDouble);
   EXPECT_ERROR(PromptGenerator(GeneratorShape{8, 6, 1}, params, "g."), Fault::data, "6 x 8");
 }
 

@@ -49,7 +49,7 @@ std::string config_of(const Shape& shape, const std::string& activation) {
   return fmt::format(
       R"({{"model_type":"bert","hidden_size":{},"num_hidden_layers":{},"num_attention_heads":{},)"
       R"("intermediate_size":{},"vocab_size":{},"max_position_embeddings":{},)"
-      R"("type_vocab_size":2,"hidden_act":"{}","layer_norm_eps":1e-12}})",
+      R"("type_vocab_size":2,"pad_token_id":0,"hidden_act":"{}","layer_norm_eps":1e-12}})",
       shape.heads * shape.depth, shape.layers, shape.heads, shape.inner, shape.vocabulary,
       shape.positions, activation);
 }
@@ -77,7 +77,7 @@ Batch batch_of(const Shape& shape) {
   batch.ids_RL = at::zeros({rows, shape.length}, at::kLong);
   batch.segments_RL = at::zeros_like(batch.ids_RL);
   batch.length_R = at::zeros({rows}, at::kLong);
-  batch.mask_at_R = at::zeros({rows}, at::kLong);
+  batch.read_at_R = at::zeros({rows}, at::kLong);
   for (std::int64_t r = 0; r < rows; ++r) {
     const Rng row = rng.at({r});
     // The first row is full, so that the batch has no column of padding alone.
@@ -88,19 +88,15 @@ Batch batch_of(const Shape& shape) {
       batch.segments_RL[r][l] = l >= second ? 1 : 0;
     }
     batch.length_R[r] = length;
-    batch.mask_at_R[r] = row.below(2, length);
+    batch.read_at_R[r] = row.below(2, length);
     batch.tokens += length;
   }
   return batch;
 }
 
 Batch rows_of(const Batch& batch, const at::Tensor& index) {
-  Batch out;
-  out.ids_RL = batch.ids_RL.index_select(0, index);
-  out.segments_RL = batch.segments_RL.index_select(0, index);
-  out.length_R = batch.length_R.index_select(0, index);
-  out.mask_at_R = batch.mask_at_R.index_select(0, index);
-  if (batch.slot_RL.defined()) out.slot_RL = batch.slot_RL.index_select(0, index);
+  Batch out = batch.map([&](const at::Tensor& x) { return x.index_select(0, index); });
+  out.tasks = 1;
   out.tokens = out.length_R.sum().item<std::int64_t>();
   return out;
 }

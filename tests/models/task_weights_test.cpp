@@ -14,12 +14,12 @@ namespace {
 at::Tensor outputs_R(const Backbone& backbone, const Weights& weights, const Batch& batch) {
   ForwardOptions options;
   const at::Tensor hidden_RLD = backbone.encode(weights, batch, options);
-  options.keep_R = batch.mask_at_R;
+  options.keep_R = batch.read_at_R;
   const at::Tensor states_RD = backbone.encode(weights, batch, options);
   const at::Tensor some = at::arange(1, 6);
   return backbone.pooled(weights, hidden_RLD).sum(1) +
-         backbone.mlm_logits(weights, states_RD, some).square().sum(1) +
-         backbone.mlm_logits(weights, states_RD, {}).log_softmax(1).select(1, 0);
+         backbone.word_logits(weights, states_RD, some).square().sum(1) +
+         backbone.word_logits(weights, states_RD, {}).log_softmax(1).select(1, 0);
 }
 
 TEST(TaskWeights, EqualSeparateWeightsOfEachTask) {
@@ -57,6 +57,26 @@ TEST(TaskWeights, EqualSeparateWeightsOfEachTask) {
         }
       }
     }));
+  }
+}
+
+TEST(TaskWeights, ATiedDecoderMayHaveNoBias) {
+  const Rng rng(3);
+  const at::Tensor own_TVD = rng.at("own").normal_tensor({2, 5, 4}, 1, at::kDouble);
+  const at::Tensor x_ND = rng.at("x").normal_tensor({6, 4}, 1, at::kDouble);
+  const TaskWeights both({}, Params({{"words.weight", own_TVD}}), 2);
+  const at::Tensor some = at::tensor({4, 1}, at::kLong);
+  for (const at::Tensor& ids : {at::Tensor(), some}) {
+    for (std::int64_t t = 0; t < 2; ++t) {
+      const SharedWeights alone(Params({{"words.weight", own_TVD[t]}}));
+      const at::Tensor rows = x_ND.narrow(0, 3 * t, 3);
+      const at::Tensor wanted = alone.tied_decoder("words", "", rows, ids);
+      EXPECT_TRUE(at::allclose(wanted, ids.defined()
+                                           ? rows.matmul(own_TVD[t].t()).index_select(1, ids)
+                                           : rows.matmul(own_TVD[t].t())));
+      EXPECT_TRUE(
+          at::allclose(both.tied_decoder("words", "", x_ND, ids).narrow(0, 3 * t, 3), wanted));
+    }
   }
 }
 

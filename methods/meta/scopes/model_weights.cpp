@@ -49,7 +49,8 @@ std::vector<ParameterGroup> ModelWeightsScope::groups(const Params& theta) const
   }
   std::vector<std::string> names;
   for (const std::string& name : names_) names.push_back(kModelPrefix + name);
-  for (ParameterGroup& group : groups_by_decay("model", theta, names, rate_scale_))
+  for (ParameterGroup& group :
+       groups_by_decay("model", names, declared_decays(*pretrained_.backbone), rate_scale_))
     groups.push_back(std::move(group));
   return groups;
 }

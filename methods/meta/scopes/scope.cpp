@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 namespace metaloom {
 
 at::Tensor for_each_task(const at::Tensor& value, std::int64_t tasks) {
@@ -19,10 +21,12 @@ ForwardOptions Reading::options() const {
 
 VocabularyRows Scope::rows(const std::vector<at::Tensor>& ids) const {
   const Backbone& backbone = *pretrained_.backbone;
-  // One of the two alone has to keep all its rows: the other is read by the vocabulary's numbers.
-  const bool both =
-      is_fast(kModelPrefix + backbone.word_table()) && is_fast(kModelPrefix + backbone.word_bias());
-  return both ? VocabularyRows(backbone, ids) : VocabularyRows(backbone);
+  // One of them alone has to keep all its rows: the others are read by the vocabulary's numbers.
+  const std::vector<std::string> names = backbone.word_rows();
+  const bool all = std::all_of(names.begin(), names.end(), [this](const std::string& name) {
+    return is_fast(kModelPrefix + name);
+  });
+  return all ? VocabularyRows(backbone, ids) : VocabularyRows(backbone);
 }
 
 Params Scope::fast(const Params& theta, std::int64_t tasks, const VocabularyRows& rows) const {

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/error.h"
@@ -44,7 +45,7 @@ class SomeWords final : public Weights {
 
 VocabularyRows::VocabularyRows(const Backbone& backbone)
     : table_(backbone.word_table()),
-      bias_(backbone.word_bias()),
+      names_(backbone.word_rows()),
       vocabulary_(backbone.geometry().vocabulary) {}
 
 VocabularyRows::VocabularyRows(const Backbone& backbone, const std::vector<at::Tensor>& ids)
@@ -57,7 +58,8 @@ VocabularyRows::VocabularyRows(const Backbone& backbone, const std::vector<at::T
 bool VocabularyRows::cuts(const std::string& name, const at::Tensor& value,
                           std::int64_t dim) const {
   if (!used_U_.defined() || value.dim() <= dim || value.size(dim) != vocabulary_) return false;
-  return name == kModelPrefix + table_ || name == kModelPrefix + bias_;
+  return std::any_of(names_.begin(), names_.end(),
+                     [&](const std::string& one) { return name == kModelPrefix + one; });
 }
 
 at::Tensor VocabularyRows::taken(const std::string& name, const at::Tensor& value,

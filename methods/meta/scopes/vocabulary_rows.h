@@ -1,6 +1,7 @@
-// The rows of the vocabulary that a pack of tasks reads. Where the word table and the decoder's
-// bias are fast weights, only these rows of them are: the gradient of the others is exactly zero,
-// and an inner optimizer leaves alone what has none. Legend: T tasks, U rows in use, V vocabulary.
+// The rows of the vocabulary that a pack of tasks reads. Where all that has a row per
+// word is fast (the word table and the head's bias), only these rows are: the gradient of the
+// others is exactly zero, and an inner optimizer leaves alone what has none. Legend: T tasks, U
+// rows in use, V vocabulary.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -37,9 +38,10 @@ class VocabularyRows {
  private:
   bool cuts(const std::string& name, const at::Tensor& value, std::int64_t dim) const;
 
-  std::string table_, bias_;     // the backbone's names
-  std::int64_t vocabulary_ = 0;  // V
-  at::Tensor used_U_, place_V_;  // rows in use; where a row stands among them; undefined: all
+  std::string table_;               // the backbone's name of the word table,
+  std::vector<std::string> names_;  // and of all that has a row per word
+  std::int64_t vocabulary_ = 0;     // V
+  at::Tensor used_U_, place_V_;     // rows in use; where a row stands among them; undefined: all
 };
 
 }  // namespace metaloom

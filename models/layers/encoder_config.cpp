@@ -1,6 +1,4 @@
-#include "models/backbones/bert_config.h"
-
-#include <algorithm>
+#include "models/layers/encoder_config.h"
 
 #include "core/error.h"
 #include "core/json.h"
@@ -36,19 +34,19 @@ Activation activation_of(const Json& config) {
 
 }  // namespace
 
-BertConfig BertConfig::parse(const std::string& json) {
+EncoderConfig EncoderConfig::parse(const std::string& json) {
   const Json config = parse_json(json, kWhere);
   if (!config.is_object()) {
     throw Error(Fault::data, "it is no JSON object", kWhere, "Import the model again");
   }
-  BertConfig out;
+  EncoderConfig out;
   out.geometry.width = positive(config, "hidden_size");
   out.geometry.layers = positive(config, "num_hidden_layers");
   out.geometry.heads = positive(config, "num_attention_heads");
   out.geometry.inner = positive(config, "intermediate_size");
   out.geometry.vocabulary = positive(config, "vocab_size");
   out.geometry.positions = positive(config, "max_position_embeddings");
-  if (config.contains("type_vocab_size")) out.segments = positive(config, "type_vocab_size");
+  if (config.contains("type_vocab_size")) out.types = positive(config, "type_vocab_size");
   if (out.geometry.width % out.geometry.heads != 0) {
     throw Error(Fault::data,
                 "hidden_size " + std::to_string(out.geometry.width) + " does not divide by " +
@@ -72,51 +70,6 @@ BertConfig BertConfig::parse(const std::string& json) {
   if (config.value("is_decoder", Json(false)) == true) {
     throw Error(Fault::data, "it is a decoder", kWhere, "Only encoders are supported");
   }
-  return out;
-}
-
-std::vector<Parameter> BertConfig::parameters() const {
-  const std::int64_t width = geometry.width, inner = geometry.inner;
-  std::vector<Parameter> out;
-  Part part = Part::embeddings;
-  const auto matrix = [&](const std::string& name, std::int64_t rows, std::int64_t columns) {
-    out.push_back({name, {rows, columns}, part, Start::normal, true});
-  };
-  const auto vector = [&](const std::string& name, std::int64_t size, Start start) {
-    out.push_back({name, {size}, part, start, false});
-  };
-  const auto dense = [&](const std::string& name, std::int64_t from, std::int64_t to) {
-    matrix(name + ".weight", to, from);
-    vector(name + ".bias", to, Start::zeros);
-  };
-  const auto norm = [&](const std::string& name) {
-    vector(name + ".weight", width, Start::ones);
-    vector(name + ".bias", width, Start::zeros);
-  };
-  matrix("embeddings.word_embeddings.weight", geometry.vocabulary, width);
-  matrix("embeddings.position_embeddings.weight", geometry.positions, width);
-  matrix("embeddings.token_type_embeddings.weight", segments, width);
-  norm("embeddings.LayerNorm");
-  part = Part::layers;
-  for (std::int64_t n = 0; n < geometry.layers; ++n) {
-    const std::string layer = "encoder.layer." + std::to_string(n) + ".";
-    for (const char* name : {"attention.self.query", "attention.self.key", "attention.self.value",
-                             "attention.output.dense"}) {
-      dense(layer + name, width, width);
-    }
-    norm(layer + "attention.output.LayerNorm");
-    dense(layer + "intermediate.dense", width, inner);
-    dense(layer + "output.dense", inner, width);
-    norm(layer + "output.LayerNorm");
-  }
-  part = Part::pooler;
-  dense("pooler.dense", width, width);
-  part = Part::head;
-  dense("cls.predictions.transform.dense", width, width);
-  norm("cls.predictions.transform.LayerNorm");
-  vector("cls.predictions.bias", geometry.vocabulary, Start::zeros);
-  std::sort(out.begin(), out.end(),
-            [](const Parameter& a, const Parameter& b) { return a.name < b.name; });
   return out;
 }
 

@@ -1,0 +1,129 @@
+#include "models/layers/encoder_stack.h"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+
+#include "core/error.h"
+#include "models/layers/encoder_layer.h"
+
+namespace metaloom {
+namespace {
+
+// 1 at the tokens of each row, 0 at its padding.
+at::Tensor token_mask(const Batch& batch, const at::Tensor& like) {
+  const at::Tensor position_L = at::arange(batch.ids_RL.size(1), batch.length_R.options());
+  return (position_L.unsqueeze(0) < batch.length_R.unsqueeze(1)).to(like.scalar_type());
+}
+
+// Added to attention scores [R, H, Q, P + L]: 0 at prompt rows and tokens, -inf at padding.
+// Undefined where no row is padded: that is the faster kernel.
+at::Tensor key_bias(const Batch& batch, const at::Tensor& mask_RL, std::int64_t prompt) {
+  if (batch.tokens == batch.ids_RL.numel()) return {};
+  const std::int64_t rows = mask_RL.size(0), length = mask_RL.size(1);
+  at::Tensor bias = at::zeros({rows, 1, 1, prompt + length}, mask_RL.options());
+  bias.narrow(3, prompt, length)
+      .masked_fill_(mask_RL.view({rows, 1, 1, length}) == 0,
+                    -std::numeric_limits<double>::infinity());
+  return bias;
+}
+
+// text_RLD are the states at the input of options.first_layer; runs the layers below `last`.
+at::Tensor run_layers(const EncoderStack& stack, const Batch& batch, const ForwardOptions& options,
+                      at::Tensor text_RLD, int last) {
+  const at::Tensor mask_RL = token_mask(batch, text_RLD);
+  at::Tensor below_RPD, bias_R11K = key_bias(batch, mask_RL, 0);
+  std::int64_t bias_prompt = 0;
+  for (int n = options.first_layer; n < last; ++n) {
+    if (options.prompts != nullptr) {
+      below_RPD = options.prompts->at(n, text_RLD, mask_RL, below_RPD);
+    }
+    const std::int64_t prompt = below_RPD.defined() ? below_RPD.size(1) : 0;
+    if (prompt != bias_prompt) bias_R11K = key_bias(batch, mask_RL, prompt);
+    bias_prompt = prompt;
+    const at::Tensor x_RKD = prompt > 0 ? at::cat({below_RPD, text_RLD}, 1) : text_RLD;
+    if (n + 1 == stack.layers && options.keep_R.defined()) {
+      return stack.layer(n, x_RKD, bias_R11K, options.keep_R + prompt).squeeze(1);
+    }
+    text_RLD = stack.layer(n, x_RKD, bias_R11K, {});
+    if (prompt > 0) {
+      below_RPD = text_RLD.narrow(1, 0, prompt);
+      text_RLD = text_RLD.narrow(1, prompt, text_RLD.size(1) - prompt);
+    }
+  }
+  return options.keep_R.defined() ? kept(text_RLD, options.keep_R).squeeze(1) : text_RLD;
+}
+
+}  // namespace
+
+at::Tensor EncoderStack::run(const Batch& batch, const ForwardOptions& options,
+                             const at::Tensor& text_RLD) const {
+  return run_layers(*this, batch, options, text_RLD, layers);
+}
+
+at::Tensor EncoderStack::run_below(const Batch& batch, const at::Tensor& text_RLD, int last) const {
+  return run_layers(*this, batch, ForwardOptions{}, text_RLD, last);
+}
+
+void check_pass(const Batch& batch, const ForwardOptions& options, int layers) {
+  if (options.first_layer < 0 || options.first_layer > layers ||
+      (options.first_layer > 0) != options.hidden_RLD.defined()) {
+    throw Error(Fault::internal, "a forward pass from layer " +
+                                     std::to_string(options.first_layer) + " of " +
+                                     std::to_string(layers) + " needs that layer's states");
+  }
+  if (options.prompts != nullptr && options.prompts->lowest() < options.first_layer) {
+    throw Error(Fault::internal, "prompts at layer " + std::to_string(options.prompts->lowest()) +
+                                     " below the first layer that is run");
+  }
+  if (batch.rows() % batch.tasks != 0) {
+    throw Error(Fault::internal, std::to_string(batch.rows()) + " rows do not divide by " +
+                                     std::to_string(batch.tasks) + " tasks");
+  }
+  if (options.first_layer == 0 && batch.slot_RL.defined() && !options.soft_TPD.defined()) {
+    throw Error(Fault::internal, "a batch with soft tokens needs their values");
+  }
+}
+
+void check_prefix(const Batch& batch, int layer, int layers) {
+  if (layer < 0 || layer > layers) {
+    throw Error(Fault::internal, "there is no layer " + std::to_string(layer));
+  }
+  if (batch.slot_RL.defined()) {
+    throw Error(Fault::internal, "a prefix cannot hold soft tokens: they are trained");
+  }
+}
+
+at::Tensor with_soft_tokens(const at::Tensor& words_RLD, const Batch& batch,
+                            const at::Tensor& soft_TPD) {
+  if (!soft_TPD.defined() || !batch.slot_RL.defined()) return words_RLD;
+  const std::int64_t rows = batch.rows(), tasks = soft_TPD.size(0), count = soft_TPD.size(1);
+  if (tasks != 1 && tasks != batch.tasks) {
+    throw Error(Fault::internal, "soft tokens of " + std::to_string(tasks) +
+                                     " tasks in a batch of " + std::to_string(batch.tasks));
+  }
+  const at::Tensor is_soft_RL1 = (batch.slot_RL >= 0).unsqueeze(-1);
+  at::Tensor index_RL = batch.slot_RL.clamp_min(0);
+  if (tasks > 1) {
+    const at::Tensor task_R1 =
+        at::arange(rows, batch.slot_RL.options()).floor_divide(rows / tasks).unsqueeze(1);
+    index_RL = index_RL + task_R1 * count;
+  }
+  return at::where(is_soft_RL1, at::embedding(soft_TPD.flatten(0, 1), index_RL), words_RLD);
+}
+
+Dropout dropout_of(const Batch& batch, const ForwardOptions& options) {
+  std::vector<Rng> streams = options.dropout_by_task;
+  if (streams.empty() && options.dropout != nullptr) {
+    for (std::int64_t task = 0; task < batch.tasks; ++task) {
+      streams.push_back(options.dropout->at({task}));
+    }
+  }
+  if (!streams.empty() && static_cast<std::int64_t>(streams.size()) != batch.tasks) {
+    throw Error(Fault::internal, std::to_string(streams.size()) + " dropout streams for " +
+                                     std::to_string(batch.tasks) + " tasks");
+  }
+  return Dropout(std::move(streams), options.dropout_rate);
+}
+
+}  // namespace metaloom
