@@ -86,12 +86,16 @@ class EncoderCase final : public Case {
 class MethodCase final : public Case {
  public:
   MethodCase(const Pretrained& pretrained, const Work& work, Communicator& comm)
-      : comm_(comm),
-        packs_(work.packs()),
+      : packs_(work.packs()),
         updates_each_(work.json.at("updates").get<std::int64_t>()),
         method_(method_of(pretrained, work)),
         theta_(method_->initial(), method_->groups(method_->initial())),
-        optimizer_(options_of(work), theta_) {}
+        reduction_(Registry<GradientReduction>::make("summed", comm, theta_)),
+        optimizer_(options_of(work), theta_) {
+    for (std::size_t n = 0; n < packs_.size(); ++n) {
+      plan_.push_back({.index = static_cast<std::int64_t>(n), .tasks = {}});
+    }
+  }
 
   double iterate() override {
     double loss = 0;
@@ -146,30 +150,27 @@ class MethodCase final : public Case {
 
   double update() {
     const Phase phase = method_->phase(step_);
-    GradientReduction reduction(comm_, theta_, phase, false);
-    double loss = 0, weight = 0;
-    for (std::size_t n = 0; n < packs_.size(); ++n) {
-      reduction.start_pack(static_cast<std::int64_t>(n));
-      for (const TaskOutcome& outcome :
-           method_->gradients(theta_.values(), packs_[n], context(step_), reduction)) {
-        if (!outcome.finite) throw Error(Fault::non_finite, "a task went out of bounds");
-        loss += outcome.weight * outcome.loss;
-        weight += outcome.weight;
-        tokens_ += outcome.tokens;
-      }
+    const auto gradients = [&](const Pack& pack, GradientSink& sink) {
+      return method_->gradients(theta_.values(), packs_[pack.index], context(step_), sink);
+    };
+    const UpdateOutcome outcome = reduction_->run(phase, plan_, std::ssize(plan_), gradients);
+    if (!outcome.non_finite().empty()) {
+      throw Error(Fault::non_finite, "a task went out of bounds");
     }
-    at::Tensor gradient = reduction.finish(static_cast<std::int64_t>(packs_.size()));
-    const double norm = reduction.norm() / weight;
-    optimizer_.step(gradient.mul_(optimizer_.clip(norm) / weight), phase, step_, kSteps);
+    tokens_ += outcome.tokens();
+    const double norm = reduction_->norm() / outcome.divisor();
+    const double scale = optimizer_.clip(norm) / outcome.divisor();
+    optimizer_.step(reduction_->sum().mul_(scale), phase, step_, kSteps);
     ++step_;
-    return loss / weight;
+    return outcome.loss();
   }
 
-  Communicator& comm_;
   std::vector<std::vector<Task>> packs_;
+  std::vector<Pack> plan_;
   std::int64_t updates_each_, step_ = 0, tokens_ = 0;
   std::unique_ptr<Method> method_;
   FlatParams theta_;
+  std::unique_ptr<GradientReduction> reduction_;
   Optimizer optimizer_;
 };
 

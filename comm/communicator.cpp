@@ -29,12 +29,28 @@ void Communicator::check_contiguous(const at::Tensor& data, const char* operatio
               "Pass data.contiguous() and copy the result back.");
 }
 
-void Communicator::check_reducible(const at::Tensor& data) {
-  check_contiguous(data, "all_reduce");
+void Communicator::check_reducible(const at::Tensor& data, const char* operation) {
+  check_contiguous(data, operation);
   const at::ScalarType type = data.scalar_type();
-  if (type == at::kFloat || type == at::kDouble || type == at::kLong) return;
-  throw Error(Fault::internal, fmt::format("cannot reduce {}", at::toString(type)), "all_reduce",
-              "Pass fp32, fp64 or int64.");
+  for (const at::ScalarType known : {at::kFloat, at::kDouble, at::kLong, at::kBFloat16}) {
+    if (type == known) return;
+  }
+  throw Error(Fault::internal, fmt::format("cannot reduce {}", at::toString(type)), operation,
+              "Pass fp32, fp64, int64 or bfloat16.");
+}
+
+void Communicator::check_parts(const at::Tensor& data, const char* operation) const {
+  check_contiguous(data, operation);
+  if (data.numel() % size() == 0) return;
+  throw Error(Fault::internal,
+              fmt::format("{} numbers for {} ranks have no equal parts", data.numel(), size()),
+              operation, "Pad the tensor to a multiple of the ranks.");
+}
+
+at::Tensor Communicator::part(const at::Tensor& data) const {
+  check_parts(data, "part");
+  const std::int64_t each = data.numel() / size();
+  return data.view({-1}).narrow(0, each * rank(), each);
 }
 
 namespace {

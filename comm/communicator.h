@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "comm/place.h"
 #include "core/config/fields.h"
 
 namespace metaloom {
@@ -48,20 +49,25 @@ class Communicator {
   using Factory = std::function<std::unique_ptr<Communicator>(const CommOptions& options)>;
 
   virtual ~Communicator() = default;
-  virtual int rank() const = 0;
-  virtual int size() const = 0;
-  /// Ranks on this node and this one's place among them: for threads and for GPUs.
-  virtual int local_size() const = 0;
-  virtual int local_rank() const = 0;
-  virtual std::string host() const = 0;
-  /// Cores for this rank's threads: those it is bound to, shared with the ranks bound to the same
-  /// ones, within the quotas of control groups and what OMP_NUM_THREADS says. One number for all
-  /// ranks: another number of threads sums in another order.
-  virtual int cores() const = 0;
+  const Place& place() const { return place_; }
+  int rank() const { return place_.rank; }
+  int size() const { return place_.size; }
 
-  /// Reduces `data` (contiguous fp32, fp64 or int64) in place over all ranks; it must be left
-  /// alone until the wait. All ranks get the same bits, and the same ones at every run.
+  // Operations on tensors work in place, on contiguous memory that must be left alone until the
+  // wait; several may be under way, begun in one order on all ranks. What is reduced is fp32, fp64,
+  // int64 or bfloat16; a sum has the same bits on all ranks and at every run. bfloat16 is summed in
+  // fp32 and rounded once (nccl: by each rank that adds to it).
+
+  /// Reduces `data` over all ranks.
   virtual std::unique_ptr<Pending> all_reduce(at::Tensor data, Reduce how) = 0;
+  /// Reduces `data`, of which each rank gets its own part alone; the other parts are left as
+  /// anything. `data` has as many numbers for each rank (see part), or Error{internal} is thrown.
+  virtual std::unique_ptr<Pending> reduce_scatter(at::Tensor data, Reduce how) = 0;
+  /// Every rank's part of `data` (any type) on every rank: all_gather after reduce_scatter is
+  /// all_reduce.
+  virtual std::unique_ptr<Pending> all_gather(at::Tensor data) = 0;
+  /// This rank's part of `data`, as a view: the numbers [rank * n, rank * n + n) of size * n.
+  at::Tensor part(const at::Tensor& data) const;
   /// Copies root's `data` (contiguous, any type) over everybody's.
   virtual void broadcast(at::Tensor data, int root) = 0;
   /// Every rank's `mine` (sizes may differ) on every rank, in rank order.
@@ -88,11 +94,14 @@ class Communicator {
   virtual RollCall* roll_call() { return nullptr; }
 
  protected:
-  /// Throws Error{internal} unless `data` is contiguous and its type can be summed.
-  static void check_reducible(const at::Tensor& data);
+  /// `deadline`: how long a wait may last outside any section, seconds.
+  Communicator(Place place, double deadline) : place_(std::move(place)), deadline_(deadline) {}
+
+  // Throw Error{internal}, before anybody waits, unless `data` is contiguous; has a type that can
+  // be reduced; has a part for each rank.
   static void check_contiguous(const at::Tensor& data, const char* operation);
-  /// Outside any section: how long a wait may last, seconds.
-  explicit Communicator(double deadline) : deadline_(deadline) {}
+  static void check_reducible(const at::Tensor& data, const char* operation);
+  void check_parts(const at::Tensor& data, const char* operation) const;
 
  private:
   friend class Section;
@@ -100,6 +109,7 @@ class Communicator {
     std::string section;
     std::chrono::duration<double> deadline;
   };
+  Place place_;
   std::chrono::duration<double> deadline_;
   std::vector<Doing> sections_;  // innermost last
 };

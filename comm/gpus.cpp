@@ -40,11 +40,11 @@ std::vector<Json> parsed(const std::vector<std::string>& told) {
 
 }  // namespace
 
-std::string describe_gpu(const Communicator& comm) {
-  Json out = {{"host", comm.host()}, {"device", -1}, {"uuid", ""}, {"host_id", ""}, {"why", ""}};
+std::string describe_gpu(const Place& place) {
+  Json out = {{"host", place.host}, {"device", -1}, {"uuid", ""}, {"host_id", ""}, {"why", ""}};
   if (const char* id = std::getenv("NCCL_HOSTID")) out["host_id"] = id;
   try {
-    const at::Device device = rank_device(comm);
+    const at::Device device = rank_device(place);
     if (device.is_cuda()) {
       out["uuid"] = uuid_of(device);
       out["device"] = static_cast<int>(device.index());

@@ -4,12 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "comm/communicator.h"
+#include "comm/place.h"
 
 namespace metaloom {
 
 /// What a rank tells the others of its GPU, or of why it has none.
-std::string describe_gpu(const Communicator& comm);
+std::string describe_gpu(const Place& place);
 
 /// The first rank without a GPU, and why; empty where every rank has one. `told`: by rank.
 std::string missing_gpu(const std::vector<std::string>& told);

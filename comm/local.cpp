@@ -21,8 +21,9 @@ namespace {
 
 class LocalPending final : public Pending {
  public:
-  LocalPending(LocalWorld& world, int rank, std::int64_t number, at::Tensor data)
-      : world_(world), rank_(rank), number_(number), data_(std::move(data)) {}
+  using Take = std::function<void(const Meeting&)>;
+  LocalPending(LocalWorld& world, int rank, std::int64_t number, Take take)
+      : world_(world), rank_(rank), number_(number), take_(std::move(take)) {}
   ~LocalPending() override {
     try {
       wait();
@@ -31,41 +32,37 @@ class LocalPending final : public Pending {
     }
   }
   void wait() override {
-    const at::Tensor data = std::exchange(data_, at::Tensor());
-    if (!data.defined()) return;
-    world_.leave(rank_, number_, [&](const Meeting& meeting) {
-      const at::NoGradGuard no_grad;
-      data.copy_(meeting.result);
-    });
+    const Take take = std::exchange(take_, nullptr);
+    if (take != nullptr) world_.leave(rank_, number_, take);
   }
 
  private:
   LocalWorld& world_;
   int rank_;
   std::int64_t number_;
-  at::Tensor data_;
+  Take take_;
 };
 
 class LocalCommunicator final : public Communicator {
  public:
-  LocalCommunicator(LocalWorld& world, int rank, double deadline)
-      : Communicator(deadline), world_(world), rank_(rank) {}
-
-  int rank() const override { return rank_; }
-  int size() const override { return world_.size(); }
-  int local_size() const override { return world_.size(); }
-  int local_rank() const override { return rank_; }
-  std::string host() const override { return this_process().host; }
-  int cores() const override {
-    return fair_share(std::vector<Processors>(world_.size(), own_processors()), 0);
-  }
+  LocalCommunicator(LocalWorld& world, Place place, double deadline)
+      : Communicator(std::move(place), deadline), world_(world) {}
 
   std::unique_ptr<Pending> all_reduce(at::Tensor data, Reduce how) override {
-    check_reducible(data);
-    Brought brought;
-    brought.data = data;
-    const auto number = world_.arrive(rank_, {"all_reduce", how}, std::move(brought));
-    return std::make_unique<LocalPending>(world_, rank_, number, std::move(data));
+    check_reducible(data, "all_reduce");
+    return begin({"all_reduce", how}, data, [data](const at::Tensor& whole) { data.copy_(whole); });
+  }
+
+  std::unique_ptr<Pending> reduce_scatter(at::Tensor data, Reduce how) override {
+    check_reducible(data, "reduce_scatter");
+    check_parts(data, "reduce_scatter");
+    return begin({"reduce_scatter", how}, data,
+                 [this, data](const at::Tensor& whole) { part(data).copy_(part(whole)); });
+  }
+
+  std::unique_ptr<Pending> all_gather(at::Tensor data) override {
+    check_parts(data, "all_gather");
+    return begin({"all_gather"}, data, [data](const at::Tensor& whole) { data.copy_(whole); });
   }
 
   void broadcast(at::Tensor data, int root) override {
@@ -74,7 +71,7 @@ class LocalCommunicator final : public Communicator {
     brought.data = data;
     meet({"broadcast", Reduce::sum, root}, std::move(brought), [&](const Meeting& meeting) {
       const at::NoGradGuard no_grad;
-      if (rank_ != root) data.copy_(meeting.result);
+      if (rank() != root) data.copy_(meeting.result);
     });
   }
 
@@ -82,7 +79,7 @@ class LocalCommunicator final : public Communicator {
     Brought brought;
     brought.text = mine;
     std::vector<std::string> all;
-    meet({"all_gather"}, std::move(brought), [&](const Meeting& meeting) {
+    meet({"all_gather of texts"}, std::move(brought), [&](const Meeting& meeting) {
       for (const Brought& each : meeting.brought) all.push_back(each.text);
     });
     return all;
@@ -101,7 +98,7 @@ class LocalCommunicator final : public Communicator {
   }
 
   void announce(const std::string& section, std::chrono::duration<double> deadline) override {
-    world_.announce(rank_, section, deadline.count());
+    world_.announce(rank(), section, deadline.count());
   }
 
   [[noreturn]] void abort(int exit_code, const std::string& why) override {
@@ -111,31 +108,52 @@ class LocalCommunicator final : public Communicator {
  private:
   void meet(const Operation& operation, Brought brought,
             const std::function<void(const Meeting&)>& take) {
-    world_.leave(rank_, world_.arrive(rank_, operation, std::move(brought)), take);
+    world_.leave(rank(), world_.arrive(rank(), operation, std::move(brought)), take);
+  }
+
+  /// `take` puts the meeting's result where it belongs.
+  std::unique_ptr<Pending> begin(const Operation& operation, const at::Tensor& data,
+                                 std::function<void(const at::Tensor&)> take) {
+    Brought brought;
+    brought.data = data;
+    const auto number = world_.arrive(rank(), operation, std::move(brought));
+    return std::make_unique<LocalPending>(world_, rank(), number,
+                                          [take = std::move(take)](const Meeting& meeting) {
+                                            const at::NoGradGuard no_grad;
+                                            take(meeting.result);
+                                          });
   }
 
   LocalWorld& world_;
-  int rank_;
 };
+
+/// Of rank 0, if `size` threads of this process are the world.
+Place place_among(int size) {
+  Place place;
+  place.size = place.local_size = size;
+  place.host = this_process().host;
+  place.cores = fair_share(std::vector<Processors>(size, own_processors()), 0);
+  return place;
+}
 
 // A process that is a world of its own: nobody waits for it, but its watchdog.
 class LoneProcess final : public Communicator, private NoteChannel {
  public:
   explicit LoneProcess(double deadline)
-      : Communicator(deadline),
+      : Communicator(place_among(1), deadline),
         world_(1, deadline),
-        ranks_(world_, 0, deadline),
+        ranks_(world_, place(), deadline),
         watchdog_(end_process),
         roll_call_(0, {this_process()}, deadline, *this, watchdog_) {}
 
-  int rank() const override { return 0; }
-  int size() const override { return 1; }
-  int local_size() const override { return 1; }
-  int local_rank() const override { return 0; }
-  std::string host() const override { return roll_call_.host(); }
-  int cores() const override { return ranks_.cores(); }
   std::unique_ptr<Pending> all_reduce(at::Tensor data, Reduce how) override {
     return ranks_.all_reduce(std::move(data), how);
+  }
+  std::unique_ptr<Pending> reduce_scatter(at::Tensor data, Reduce how) override {
+    return ranks_.reduce_scatter(std::move(data), how);
+  }
+  std::unique_ptr<Pending> all_gather(at::Tensor data) override {
+    return ranks_.all_gather(std::move(data));
   }
   void broadcast(at::Tensor data, int root) override { ranks_.broadcast(std::move(data), root); }
   std::vector<std::string> all_gather(const std::string& mine) override { return {mine}; }
@@ -173,10 +191,13 @@ const Register<Communicator> here{
 void run_local_world(int size, const CommOptions& options,
                      const std::function<void(Communicator&)>& rank_main) {
   LocalWorld world(size, options.deadline);
+  const Place first = place_among(size);
   const auto run_rank = [&](int rank) {
     std::exception_ptr error;
     try {
-      LocalCommunicator comm(world, rank, options.deadline);
+      Place place = first;
+      place.rank = place.local_rank = rank;
+      LocalCommunicator comm(world, std::move(place), options.deadline);
       rank_main(comm);
     } catch (...) {
       error = std::current_exception();

@@ -13,24 +13,41 @@ namespace metaloom {
 namespace {
 
 void reduce_into(at::Tensor& result, const at::Tensor& next, Reduce how) {
-  if (how == Reduce::sum) result.add_(next);
-  if (how == Reduce::min) at::minimum_out(result, result, next);
-  if (how == Reduce::max) at::maximum_out(result, result, next);
+  const at::Tensor other = next.to(result.scalar_type());
+  if (how == Reduce::sum) result.add_(other);
+  if (how == Reduce::min) at::minimum_out(result, result, other);
+  if (how == Reduce::max) at::maximum_out(result, result, other);
+}
+
+// What all have brought, reduced in the order of the ranks.
+at::Tensor reduced(const std::vector<Brought>& brought, Reduce how) {
+  const at::ScalarType type = brought[0].data.scalar_type();
+  const at::ScalarType made_in = type == at::kBFloat16 ? at::kFloat : type;
+  at::Tensor result = brought[0].data.to(made_in, /*non_blocking=*/false, /*copy=*/true);
+  for (std::size_t i = 1; i < brought.size(); ++i) reduce_into(result, brought[i].data, how);
+  return result.to(type);
+}
+
+// Each rank's part of what it has brought, one after the other.
+at::Tensor gathered(const std::vector<Brought>& brought) {
+  const std::int64_t each = brought[0].data.numel() / std::ssize(brought);
+  std::vector<at::Tensor> parts;
+  for (std::int64_t rank = 0; rank < std::ssize(brought); ++rank) {
+    parts.push_back(brought[rank].data.view({-1}).narrow(0, each * rank, each));
+  }
+  return at::cat(parts).view(brought[0].data.sizes());
 }
 
 // The work of the last to arrive.
 void conclude(Meeting& meeting) {
   const at::NoGradGuard no_grad;
   const auto& brought = meeting.brought;
-  if (meeting.operation.kind == "broadcast") {
-    meeting.result = brought[meeting.operation.root].data.clone();
+  const std::string& kind = meeting.operation.kind;
+  if (kind == "broadcast") meeting.result = brought[meeting.operation.root].data.clone();
+  if (kind == "all_reduce" || kind == "reduce_scatter") {
+    meeting.result = reduced(brought, meeting.operation.how);
   }
-  if (meeting.operation.kind == "all_reduce") {
-    meeting.result = brought[0].data.clone();
-    for (std::size_t i = 1; i < brought.size(); ++i) {
-      reduce_into(meeting.result, brought[i].data, meeting.operation.how);
-    }
-  }
+  if (kind == "all_gather") meeting.result = gathered(brought);
   for (const Brought& each : brought) {
     meeting.votes.resize(std::max(meeting.votes.size(), each.votes.size()), INT64_MIN);
     for (std::size_t i = 0; i < each.votes.size(); ++i) {

@@ -40,7 +40,7 @@ struct Meeting {
   Operation operation;
   std::vector<Brought> brought;  // by rank
   int arrived = 0, left = 0;
-  at::Tensor result;  // of a reduction or a broadcast
+  at::Tensor result;  // of an operation on tensors; reduce_scatter: all parts
   std::vector<std::int64_t> votes;
 };
 

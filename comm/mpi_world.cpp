@@ -30,7 +30,7 @@ void enter() {
   check_mpi(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
 }
 
-void find_place_on_host(MpiPlace& place) {
+void find_place_on_host(Place& place) {
   MPI_Comm node = MPI_COMM_NULL;
   check_mpi(
       MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, place.rank, MPI_INFO_NULL, &node),
@@ -42,12 +42,13 @@ void find_place_on_host(MpiPlace& place) {
   check_mpi(MPI_Allgather(&mine, sizeof mine, MPI_BYTE, all.data(), sizeof mine, MPI_BYTE, node),
             "MPI_Allgather");
   check_mpi(MPI_Comm_free(&node), "MPI_Comm_free");
+  // The smallest share of all, so that all sum alike.
   place.cores = fair_share(all, place.local_rank);
   check_mpi(MPI_Allreduce(MPI_IN_PLACE, &place.cores, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD),
             "MPI_Allreduce");
 }
 
-void meet_peers(MpiPlace& place) {
+std::vector<Peer> meet_peers(int size) {
   struct Hello {
     char host[65] = {}, process_space[65] = {};
     std::int64_t pid = 0;
@@ -56,11 +57,13 @@ void meet_peers(MpiPlace& place) {
   self.host.copy(mine.host, sizeof mine.host - 1);
   self.process_space.copy(mine.process_space, sizeof mine.process_space - 1);
   mine.pid = self.pid;
-  std::vector<Hello> all(place.size);
+  std::vector<Hello> all(size);
   check_mpi(MPI_Allgather(&mine, sizeof mine, MPI_BYTE, all.data(), sizeof mine, MPI_BYTE,
                           MPI_COMM_WORLD),
             "MPI_Allgather");
-  for (const Hello& each : all) place.peers.push_back({each.host, each.pid, each.process_space});
+  std::vector<Peer> peers;
+  for (const Hello& each : all) peers.push_back({each.host, each.pid, each.process_space});
+  return peers;
 }
 
 class MpiNotes final : public NoteChannel {
@@ -120,9 +123,9 @@ void check_mpi(int code, const char* call) {
               "Look for a lost process or link; the run resumes from its last checkpoint.");
 }
 
-MpiPlace join_mpi() {
+MpiWorld join_mpi() {
   enter();
-  MpiPlace place;
+  Place place;
   check_mpi(MPI_Comm_rank(MPI_COMM_WORLD, &place.rank), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(MPI_COMM_WORLD, &place.size), "MPI_Comm_size");
   ++communicators_alive;
@@ -133,8 +136,9 @@ MpiPlace join_mpi() {
     throw;
   }
   find_place_on_host(place);
-  meet_peers(place);
-  return place;
+  std::vector<Peer> peers = meet_peers(place.size);
+  place.host = peers[place.rank].host;
+  return {std::move(place), std::move(peers)};
 }
 
 void leave_mpi() {

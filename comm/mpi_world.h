@@ -6,19 +6,18 @@
 #include <memory>
 #include <vector>
 
+#include "comm/place.h"
 #include "comm/roll_call.h"
 
 namespace metaloom {
 
-struct MpiPlace {
-  int rank = 0, size = 1;
-  int local_rank = 0, local_size = 1;  // among the ranks of this host
-  int cores = 1;                       // of each rank; the smallest of all, so that all sum alike
-  std::vector<Peer> peers;             // by rank
+struct MpiWorld {
+  Place place;
+  std::vector<Peer> peers;  // by rank
 };
 
 /// Joins MPI (collective). Throws Error{usage} where Slurm started tasks that MPI does not join.
-MpiPlace join_mpi();
+MpiWorld join_mpi();
 /// Leaves MPI where this was the last communicator (collective).
 void leave_mpi();
 /// Ends all processes; returns only where MPI could not.

@@ -40,6 +40,7 @@ void check_nccl(ncclResult_t code, const char* call, ncclComm_t comm) {
 
 ncclDataType_t nccl_type(at::ScalarType type) {
   if (type == at::kFloat) return ncclFloat32;
+  if (type == at::kBFloat16) return ncclBfloat16;
   return type == at::kDouble ? ncclFloat64 : ncclInt64;
 }
 
@@ -72,10 +73,10 @@ class Event {
 class NcclCommunicator final : public Communicator {
  public:
   NcclCommunicator(std::unique_ptr<Communicator> inner, double deadline)
-      : Communicator(deadline),
+      : Communicator(inner->place(), deadline),
         inner_(std::move(inner)),
         roll_call_(*inner_->roll_call()),
-        device_(rank_device(*inner_)) {
+        device_(rank_device(place())) {
     c10::cuda::set_device(device_.index());
     stream_ = c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device_.index());
     ncclUniqueId id = {};
@@ -102,12 +103,6 @@ class NcclCommunicator final : public Communicator {
     }
   }
 
-  int rank() const override { return inner_->rank(); }
-  int size() const override { return inner_->size(); }
-  int local_size() const override { return inner_->local_size(); }
-  int local_rank() const override { return inner_->local_rank(); }
-  std::string host() const override { return inner_->host(); }
-  int cores() const override { return inner_->cores(); }
   std::vector<std::string> all_gather(const std::string& mine) override {
     return inner_->all_gather(mine);
   }
@@ -125,6 +120,8 @@ class NcclCommunicator final : public Communicator {
   RollCall* roll_call() override { return &roll_call_; }
 
   std::unique_ptr<Pending> all_reduce(at::Tensor data, Reduce how) override;
+  std::unique_ptr<Pending> reduce_scatter(at::Tensor data, Reduce how) override;
+  std::unique_ptr<Pending> all_gather(at::Tensor data) override;
   void broadcast(at::Tensor data, int root) override;
 
  private:
@@ -192,12 +189,35 @@ std::unique_ptr<Pending> NcclCommunicator::start(at::Tensor data, const char* na
 }
 
 std::unique_ptr<Pending> NcclCommunicator::all_reduce(at::Tensor data, Reduce how) {
-  check_reducible(data);
+  check_reducible(data, "all_reduce");
   if (!data.is_cuda()) return inner_->all_reduce(std::move(data), how);
   const auto count = static_cast<std::size_t>(data.numel());
   const ncclDataType_t type = nccl_type(data.scalar_type());
   return start(std::move(data), "ncclAllReduce", [&](void* begin, cudaStream_t stream) {
     return ncclAllReduce(begin, begin, count, type, nccl_op(how), nccl_, stream);
+  });
+}
+
+// NCCL works in place where a rank's part stands in its own place.
+std::unique_ptr<Pending> NcclCommunicator::reduce_scatter(at::Tensor data, Reduce how) {
+  check_reducible(data, "reduce_scatter");
+  check_parts(data, "reduce_scatter");
+  if (!data.is_cuda()) return inner_->reduce_scatter(std::move(data), how);
+  void* const mine = part(data).data_ptr();
+  const auto count = static_cast<std::size_t>(data.numel() / size());
+  const ncclDataType_t type = nccl_type(data.scalar_type());
+  return start(std::move(data), "ncclReduceScatter", [&](void* begin, cudaStream_t stream) {
+    return ncclReduceScatter(begin, mine, count, type, nccl_op(how), nccl_, stream);
+  });
+}
+
+std::unique_ptr<Pending> NcclCommunicator::all_gather(at::Tensor data) {
+  check_parts(data, "all_gather");
+  if (!data.is_cuda()) return inner_->all_gather(std::move(data));
+  void* const mine = part(data).data_ptr();
+  const std::size_t bytes = data.nbytes() / size();
+  return start(std::move(data), "ncclAllGather", [&](void* begin, cudaStream_t stream) {
+    return ncclAllGather(mine, begin, bytes, ncclInt8, nccl_, stream);
   });
 }
 
@@ -212,7 +232,7 @@ void NcclCommunicator::broadcast(at::Tensor data, int root) {
 
 std::unique_ptr<Communicator> join_nccl(const CommOptions& options) {
   auto inner = Registry<Communicator>::make(started_by_launcher() ? "mpi" : "local", options);
-  const std::vector<std::string> told = inner->all_gather(describe_gpu(*inner));
+  const std::vector<std::string> told = inner->all_gather(describe_gpu(inner->place()));
   const std::string missing = missing_gpu(told), why = missing.empty() ? shared_gpu(told) : missing;
   if (why.empty()) return std::make_unique<NcclCommunicator>(std::move(inner), options.deadline);
   inner.reset();  // in order, as on all other ranks: nothing is broken

@@ -64,22 +64,22 @@ std::unique_ptr<Communicator> join_world(const CommOptions& options) {
   return Registry<Communicator>::make("nccl", options);  // joins before `world` is left
 }
 
-int threads_per_rank(const CommOptions& options, const Communicator& comm) {
+int threads_per_rank(const CommOptions& options, const Place& place) {
   if (options.threads > 0) return static_cast<int>(options.threads);
-  return std::max(1, comm.cores());
+  return std::max(1, place.cores);
 }
 
-at::Device rank_device(const Communicator& comm) {
+at::Device rank_device(const Place& place) {
   const int devices = visible_devices();
   if (devices == 0) return at::kCPU;
   if (devices == 1) return at::Device(at::kCUDA, 0);
-  if (comm.local_rank() >= devices) {
+  if (place.local_rank >= devices) {
     throw Error(Fault::usage,
-                fmt::format("rank {} is number {} of host {}, which shows {} GPUs", comm.rank(),
-                            comm.local_rank() + 1, comm.host(), devices),
+                fmt::format("rank {} is number {} of host {}, which shows {} GPUs", place.rank,
+                            place.local_rank + 1, place.host, devices),
                 "", "Start at most one rank per GPU of a node.");
   }
-  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(comm.local_rank()));
+  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(place.local_rank));
 }
 
 }  // namespace metaloom

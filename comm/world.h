@@ -14,11 +14,11 @@ std::unique_ptr<Communicator> join_world(const CommOptions& options);
 
 /// Threads for one rank's arithmetic: options.threads, or the cores that are its own
 /// (comm/cores.h).
-int threads_per_rank(const CommOptions& options, const Communicator& comm);
+int threads_per_rank(const CommOptions& options, const Place& place);
 
 /// The accelerator of this rank: device 0 where one is visible, else the one of its local rank;
 /// the CPU where none is visible or the build has no CUDA.
-at::Device rank_device(const Communicator& comm);
+at::Device rank_device(const Place& place);
 
 /// Whether a launcher (mpirun, or srun with PMI) started this process as a rank of an MPI world.
 bool started_by_launcher();

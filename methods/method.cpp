@@ -10,6 +10,13 @@ Rng StepContext::of(const TaskId& task) const {
                  task.index});
 }
 
+void GradientSink::deliver(const Params& sums) {
+  for (const auto& [name, sum] : sums) {
+    add(name, sum);
+    complete(name);
+  }
+}
+
 Params Method::adapt(const Params& theta, const Task&, const StepContext&) const {
   return theta;
 }

@@ -37,13 +37,17 @@ struct Phase {
 };
 
 /// Where a method delivers outer gradients, one tensor at a time and as early as it can. Sums over
-/// the pack's finite tasks, each already multiplied by its weight. Delivering a name twice adds up:
-/// a sum is complete when the pack is. A gradient has its
-/// parameter's shape, dense or sparse by rows.
+/// the pack's finite tasks, each already multiplied by its weight.
 class GradientSink {
  public:
   virtual ~GradientSink() = default;
+  /// Adds to the sum of `name`: a gradient of its shape, dense or sparse by rows.
   virtual void add(const std::string& name, const at::Tensor& gradient) = 0;
+  /// The sum of `name` over the pack is complete: nothing more is added to it. Said once of every
+  /// name that was added, so that it can be reduced while the rest is still computed.
+  virtual void complete(const std::string&) {}
+  /// Adds and completes what a method has whole sums of.
+  void deliver(const Params& sums);
 };
 
 /// What became of one task of a pack.

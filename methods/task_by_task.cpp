@@ -2,11 +2,13 @@
 
 #include <ATen/ATen.h>
 
+#include <set>
+
 namespace metaloom {
 namespace {
 
-/// Whether the loss and all of its gradient were finite, and delivered.
-bool deliver(const at::Tensor& loss, const Params& leaves, GradientSink& sink) {
+/// Whether the loss and all of its gradient were finite, and added to the pack's sums.
+bool add_finite(const at::Tensor& loss, const Params& leaves, GradientSink& sink) {
   if (!loss.isfinite().item<bool>()) return false;
   const Params gradient = grad(loss, leaves);
   if (!all_finite(gradient)) return false;
@@ -21,6 +23,7 @@ std::vector<TaskOutcome> gradients_task_by_task(
     const std::function<Params(const Task& task)>& leaves_of,
     const std::function<TaskLoss(const Task& task, const Params& leaves)>& loss_of) {
   std::vector<TaskOutcome> outcomes;
+  std::set<std::string> added;  // by some task: each may train other leaves
   for (const Task& task : pack) {
     const Params leaves = leaves_of(task);
     TaskLoss loss = loss_of(task, leaves);
@@ -29,9 +32,13 @@ std::vector<TaskOutcome> gradients_task_by_task(
     outcome.loss = loss.total.item<double>();
     outcome.tokens = loss.tokens;
     outcome.metrics = std::move(loss.metrics);
-    outcome.finite = deliver(loss.total, leaves, sink);
+    outcome.finite = add_finite(loss.total, leaves, sink);
+    if (outcome.finite) {
+      for (const std::string& name : leaves.names()) added.insert(name);
+    }
     outcomes.push_back(std::move(outcome));
   }
+  for (const std::string& name : added) sink.complete(name);
   return outcomes;
 }
 

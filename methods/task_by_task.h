@@ -22,7 +22,8 @@ struct TaskLoss {
 };
 
 /// Per task: `leaves_of` picks and detaches what the task trains, `loss_of` computes with them, and
-/// the gradient of the loss goes to `sink` under the leaves' names.
+/// the gradient of the loss goes to `sink` under the leaves' names, which are complete when the
+/// last task is done, be it finite or not.
 std::vector<TaskOutcome> gradients_task_by_task(
     const std::vector<Task>& pack, GradientSink& sink,
     const std::function<Params(const Task& task)>& leaves_of,

@@ -40,7 +40,7 @@ bool Fence::pass(const Verdict& verdict) {
   const bool last = progress.step == steps_;
   const bool due = options_.every > 0 && progress.step % options_.every == 0;
   // A skipped update changes no weight: what is due is saved after it like after any other.
-  if (parts_.folder != nullptr && (last || due || verdict.stop)) {
+  if (last || due || verdict.stop) {
     const Section section(parts_.comm, "save");
     settle();
     save();
@@ -49,16 +49,18 @@ bool Fence::pass(const Verdict& verdict) {
 }
 
 void Fence::save() {
-  parts_.folder->save(
-      parts_.progress.step,
-      save_run(parts_.theta, parts_.optimizer, parts_.progress, parts_.lineage, parts_.texts),
-      parts_.shared);
+  const auto sections =
+      save_run(parts_.theta, parts_.optimizer, parts_.progress, parts_.lineage, parts_.texts);
+  if (parts_.folder != nullptr) {
+    parts_.folder->save(parts_.progress.step, sections, parts_.shared);
+  }
   saved_step_ = parts_.progress.step;
 }
 
 // Waits for the save under way; false where it failed for the moment, so that the present state
 // should be saved instead. Throws its error where the one before had failed as well.
 bool Fence::settle() {
+  if (parts_.folder == nullptr) return true;
   try {
     parts_.folder->finish();
     failed_ = false;
@@ -72,11 +74,13 @@ bool Fence::settle() {
 }
 
 void Fence::finish() {
-  if (parts_.folder != nullptr) {
+  {
     const Section section(parts_.comm, "save");
-    if (!settle() || saved_step_ != parts_.progress.step) {
+    const bool saved = settle() && saved_step_ == parts_.progress.step;
+    // What rank 0 has not saved, all bring once more.
+    if (parts_.comm.vote({saved ? 0 : 1}).front() != 0) {
       save();
-      parts_.folder->finish();
+      if (parts_.folder != nullptr) parts_.folder->finish();
     }
   }
   parts_.comm.barrier();

@@ -34,16 +34,18 @@ class Fence {
   Fence(Parts parts, const CheckpointOptions& options, std::int64_t steps,
         std::int64_t non_finite_budget);
 
-  /// Collective vote on one update, given this rank's view of the gradient.
+  /// Vote on one update (collective), given this rank's view of the gradient.
   Verdict vote(bool finite);
-  /// After the update: counts skipped ones (Error{non_finite} beyond the budget), saves when it
-  /// is due, the run ends or stops. Returns whether to stop before the last update. A save that
-  /// failed for the moment (a full disk) is made good by the next; two in a row end the run.
+  /// After the update (collective): counts skipped ones (Error{non_finite} beyond the budget),
+  /// saves when it is due, the run ends or stops. Returns whether to stop before the last update. A
+  /// save that failed for the moment (a full disk) is made good by the next; two in a row end the
+  /// run.
   bool pass(const Verdict& verdict);
-  /// Waits until the last save is durable on rank 0.
+  /// Waits until the last save is durable on rank 0 (collective).
   void finish();
 
  private:
+  // All ranks bring what is to be saved; the one that has the folder writes it.
   void save();
   bool settle();
 

@@ -5,8 +5,6 @@
 #include <cmath>
 
 #include "worker/pack_costs.h"
-#include "worker/reduction/gradient_reduction.h"
-#include "worker/reduction/update_outcome.h"
 
 namespace metaloom {
 namespace {
@@ -27,25 +25,20 @@ bool run_loop(const LoopParts& run, std::int64_t first_step) {
     // sample
     const Phase phase = run.method.phase(step);
     const std::vector<Pack> packs = run.mix.plan(phase.draw, phase.half);
-    // meta-gradient
-    GradientReduction reduction(run.comm, run.theta, phase, run.ordered);
-    UpdateOutcome outcome;
-    for (const Pack& pack : share_of(run, packs)) {
-      Section section(run.comm, "meta-gradient");
-      reduction.start_pack(pack.index);
-      outcome.add(pack.index, run.method.gradients(run.theta.values(), run.mix.draw(pack),
-                                                   run.context(step), reduction));
-    }
-    // reduce
-    Section section(run.comm, "reduce");
-    outcome.exchange(run.comm);
-    at::Tensor gradient = reduction.finish(static_cast<std::int64_t>(packs.size()));
+    // meta-gradient, and its reduction meanwhile
+    const auto gradients = [&](const Pack& pack, GradientSink& sink) {
+      return run.method.gradients(run.theta.values(), run.mix.draw(pack), run.context(step), sink);
+    };
+    const UpdateOutcome outcome =
+        run.reduction.run(phase, share_of(run, packs), std::ssize(packs), gradients);
+    const Section section(run.comm, "reduce");
     // vote
-    const double divisor = outcome.divisor(), norm = reduction.norm() / divisor;
+    const double divisor = outcome.divisor(), norm = run.reduction.norm() / divisor;
     const Verdict verdict = run.fence.vote(std::isfinite(norm));
     // step
     if (verdict.finite) {
-      run.optimizer.step(gradient.mul_(run.optimizer.clip(norm) / divisor), phase, step, run.steps);
+      const double scale = run.optimizer.clip(norm) / divisor;
+      run.optimizer.step(run.reduction.sum().mul_(scale), phase, step, run.steps);
     }
     // diagnostics: the curve before the fence, so that a checkpoint never outruns it
     run.diagnostics.update(step + 1, phase, outcome, verdict.finite ? norm : std::nan(""),

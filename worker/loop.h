@@ -11,6 +11,7 @@
 #include "worker/fence.h"
 #include "worker/optimizer/flat_params.h"
 #include "worker/optimizer/optimizer.h"
+#include "worker/reduction/gradient_reduction.h"
 
 namespace metaloom {
 
@@ -19,12 +20,12 @@ struct LoopParts {
   const Mix& mix;
   const Method& method;
   FlatParams& theta;
+  GradientReduction& reduction;
   Optimizer& optimizer;
   Fence& fence;
   Diagnostics& diagnostics;
   std::function<StepContext(std::int64_t step)> context;
   std::int64_t steps;
-  bool ordered;
 };
 
 /// Runs updates `first_step`..steps-1. Returns false where it was told to stop before the end.

@@ -47,7 +47,8 @@ class Lineage {
   std::map<std::string, at::Tensor> rows_;  // "stage/dataset" -> int64 [n]
 };
 
-/// The sections of a checkpoint; `texts` (configuration, provenance, method) go into progress.
+/// The sections of a checkpoint, the same on all ranks (collective); `texts` (configuration,
+/// provenance, method) go into progress.
 std::map<std::string, Archive> save_run(const FlatParams& theta, const Optimizer& optimizer,
                                         const RunProgress& progress, const Lineage& lineage,
                                         const std::map<std::string, std::string>& texts);

@@ -61,7 +61,7 @@ class Archive {
 };
 
 /// Where the numbers of a contiguous dataset lie in its file: what a mapping needs.
-struct Place {
+struct Extent {
   std::int64_t offset;  // bytes from the start of the file
   std::int64_t count;   // elements
   int bytes_each;       // 4 (int32) or 8 (int64)
@@ -69,7 +69,7 @@ struct Place {
 
 /// The contiguous integer datasets of a file by path, and its texts; nothing else is read.
 struct Layout {
-  std::map<std::string, Place> places;
+  std::map<std::string, Extent> places;
   std::map<std::string, std::string> texts;
 };
 /// Throws Error{data} on a place outside the file or not aligned to its numbers.

@@ -8,7 +8,7 @@ namespace metaloom {
 namespace {
 
 // Where a contiguous integer dataset lies, checked against the size of its file.
-Place place_of(hid_t dataset, std::size_t file_bytes, const std::string& path,
+Extent place_of(hid_t dataset, std::size_t file_bytes, const std::string& path,
                const std::string& origin) {
   const Handle type(H5Dget_type(dataset), H5Tclose, "read the type of", origin);
   const Handle plist(H5Dget_create_plist(dataset), H5Pclose, "read the storage of", origin);
@@ -19,7 +19,7 @@ Place place_of(hid_t dataset, std::size_t file_bytes, const std::string& path,
                 "Make the token store again with `metaloom data`.");
   };
   if ((!narrow && !wide) || !contiguous) refuse("is not a contiguous array of int32 or int64");
-  Place place{0, static_cast<std::int64_t>(bounded_size(dataset, file_bytes, path, origin)),
+  Extent place{0, static_cast<std::int64_t>(bounded_size(dataset, file_bytes, path, origin)),
               narrow ? 4 : 8};
   if (place.count == 0) return place;
   const haddr_t offset = H5Dget_offset(dataset);

@@ -90,7 +90,7 @@ Communicator& enter_world(const CommOptions& options) {
   world = join_world(options);
   check_not_alone(*world, options);
   start_log(world->rank(), world->size());
-  at::set_num_threads(threads_per_rank(options, *world));
+  at::set_num_threads(threads_per_rank(options, world->place()));
   return *world;
 }
 
@@ -145,9 +145,9 @@ std::string provenance_json(const Communicator& comm, int threads) {
               {"git_commit", std::string(build_git_commit())},
               {"git_dirty", build_git_dirty()},
               {"versions", versions},
-              {"host", comm.host()},
+              {"host", comm.place().host},
               {"ranks", comm.size()},
-              {"ranks_on_host", comm.local_size()},
+              {"ranks_on_host", comm.place().local_size},
               {"threads_per_rank", threads},
               {"started", utc_now()}}
       .dump(2);

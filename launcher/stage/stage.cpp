@@ -72,8 +72,8 @@ std::optional<Checkpoint> checkpoint_to_resume(Communicator& comm, CheckpointFol
 void check_fits(const Communicator& comm, const Assembly& stage, double peak_bytes) {
   if (stage.theta->flat().is_cuda()) return;
   constexpr double kGiB = 0x1p30;
-  const Memory memory = memory_of_this_place(comm.local_size());
-  const double in_fp32 = peak_bytes * comm.local_size();
+  const Memory memory = memory_of_this_place(comm.place().local_size);
+  const double in_fp32 = peak_bytes * comm.place().local_size;
   const double need = in_fp32 * static_cast<double>(stage.theta->flat().element_size()) / 4;
   if (need <= memory.bytes) return;
   throw Error(
@@ -165,7 +165,8 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage,
   CheckpointFolder* own_folder = folder ? &*folder : nullptr;
   std::map<std::string, Archive> shared;
   if (writes) shared["model"] = stage.pretrained.to_archive(stage.pretrained.weights);
-  Optimizer optimizer(config.optimizer, *stage.theta);
+  const auto reduction = reduction_of(config.comm, comm, *stage.theta);
+  Optimizer optimizer(config.optimizer, *stage.theta, reduction->shard());
   RunProgress progress{.threads = threads, .stage = config.name};
   const auto checkpoint = checkpoint_to_resume(comm, own_folder, shared, config);
   if (checkpoint) {
@@ -196,8 +197,8 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage,
   } else {  // the checkpoint is from before the scores of its step, which MetricsFile has dropped
     diagnostics.validate(progress.step, stage.theta->values());
   }
-  const bool finished = run_loop({comm, *stage.mix, *stage.method, *stage.theta, optimizer, fence,
-                                  diagnostics, context, config.run.steps, config.comm.ordered},
+  const bool finished = run_loop({comm, *stage.mix, *stage.method, *stage.theta, *reduction,
+                                  optimizer, fence, diagnostics, context, config.run.steps},
                                  progress.step);
   fence.finish();
   if (finished) diagnostics.after(stage.theta->values());
@@ -225,12 +226,12 @@ Table skip(const Assembly& stage, const Table& resolved, const StageStart& start
 at::Device device_of(const StageConfig& config, Communicator& comm) {
   if (config.model.device == Processor::cpu) return at::kCPU;
   // Whatever the backend: ranks that share a GPU run out of its memory, or out of time.
-  const std::string shared = shared_gpu(comm.all_gather(describe_gpu(comm)));
+  const std::string shared = shared_gpu(comm.all_gather(describe_gpu(comm.place())));
   if (!shared.empty()) {
     throw Error(Fault::usage, shared, "model.device",
                 "Start one rank per GPU, or compute on the CPU: model.device=cpu.");
   }
-  const at::Device device = rank_device(comm);
+  const at::Device device = rank_device(comm.place());
   if (config.model.device == Processor::cuda && !device.is_cuda()) {
     throw Error(Fault::usage, "there is no GPU that this rank may use", "model.device = \"cuda\"",
                 "Ask Slurm for one (--gpus-per-task=1), or set model.device=auto or cpu.");
@@ -241,7 +242,7 @@ at::Device device_of(const StageConfig& config, Communicator& comm) {
 bool run_stage(Communicator& comm, const StageConfig& config, const StageLineage& lineage,
                const std::function<void(const Table& resolved)>& begins) {
   const Section section(comm, config.name);
-  const int threads = threads_per_rank(config.comm, comm);
+  const int threads = threads_per_rank(config.comm, comm.place());
   at::set_num_threads(threads);
   Assembly stage(with_init_found(comm, config), device_of(config, comm));
   const Table resolved = stage.resolved();

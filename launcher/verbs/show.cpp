@@ -23,7 +23,7 @@ struct ShowOptions {
 };
 
 /// The right answer to a row, as a person reads it.
-std::string answer_of(const Vocabulary& vocabulary, const Task& task, const Example& row) {
+std::string answer_of(const Tokenizer& tokenizer, const Task& task, const Example& row) {
   const Target& target = row.target;
   switch (traits_of(*task.dataset).target) {
     case TargetKind::label:
@@ -35,7 +35,7 @@ std::string answer_of(const Vocabulary& vocabulary, const Task& task, const Exam
     case TargetKind::number:
       return fmt::format("{:g}", target.value);
     case TargetKind::tokens:
-      return vocabulary.words_of({target.tokens.begin(), target.tokens.end()});
+      return tokenizer.words_of({target.tokens.begin(), target.tokens.end()});
   }
   return "?";
 }

@@ -45,7 +45,7 @@ void write_run_config(const std::vector<StageConfig>& stages, const std::vector<
 /// in all of its stages and on any number of ranks.
 std::int64_t threads_of_run(Communicator& comm, const StageConfig& any) {
   if (any.comm.threads > 0) return any.comm.threads;
-  const std::int64_t here = threads_per_rank(any.comm, comm);
+  const std::int64_t here = threads_per_rank(any.comm, comm.place());
   CommOptions before;
   const auto file = std::filesystem::path(any.run.run) / "config.toml";
   if (comm.rank() == 0 && any.run.resume != Resume::never && std::filesystem::exists(file)) {

@@ -176,8 +176,7 @@ std::vector<TaskOutcome> MetaPrompting::gradients(const Params& theta,
       std::count(needs.query_weights.begin(), needs.query_weights.end(), 0.0);
   const at::Tensor finite = finite_T(meta);
   const at::Tensor keep_T = finite.nonzero().squeeze(1).to(meta.query_loss_T.device());
-  const Params sums = cloze.summed(meta, keep_T, theta);
-  for (const auto& [name, sum] : sums) sink.add(name, sum);
+  sink.deliver(cloze.summed(meta, keep_T, theta));
 
   std::vector<TaskOutcome> outcomes;
   for (std::size_t t = 0; t < pack.size(); ++t) {

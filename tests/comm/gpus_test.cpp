@@ -37,8 +37,8 @@ TEST(Gpus, ADeviceMayBeSharedByWhatPassesForTwoNodes) {
 
 TEST(Gpus, WhatARankTellsIsUnderstood) {
   run_local_world(2, CommOptions(), [](Communicator& comm) {
-    const bool has = rank_device(comm).is_cuda();
-    EXPECT_EQ(missing_gpu({describe_gpu(comm)}).empty(), has);
+    const bool has = rank_device(comm.place()).is_cuda();
+    EXPECT_EQ(missing_gpu({describe_gpu(comm.place())}).empty(), has);
   });
 }
 

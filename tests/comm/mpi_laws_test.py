@@ -13,7 +13,7 @@ class MpiLaws(unittest.TestCase):
         done = mpirun.run(size, "Worlds/CommunicatorLaws.*", {"METALOOM_LAW_BACKEND": "mpi"}, timeout=300)
         self.assertEqual(done.returncode, 0, done.stdout)
         # Every rank ran every law: none was filtered away or skipped.
-        self.assertEqual(done.stdout.count("[  PASSED  ] 13 tests."), size, done.stdout)
+        self.assertEqual(done.stdout.count("[  PASSED  ] 16 tests."), size, done.stdout)
         self.assertNotIn("SKIPPED", done.stdout)
 
     def test_size_1(self):

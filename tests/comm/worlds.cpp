@@ -66,7 +66,7 @@ void run_world(const WorldKind& kind, const std::function<void(Communicator&)>& 
 }
 
 at::Device data_device(const WorldKind& kind, const Communicator& comm) {
-  return kind.backend == "nccl" ? rank_device(comm) : at::Device(at::kCPU);
+  return kind.backend == "nccl" ? rank_device(comm.place()) : at::Device(at::kCPU);
 }
 
 }  // namespace metaloom

@@ -154,11 +154,11 @@ with h5py.File(path, 'w', libver='v110', alignment_threshold=1, alignment_interv
   const Layout layout = read_layout(file());
   const auto bytes = read_bytes(file());
   ASSERT_EQ(layout.places.size(), 3u);
-  const Place tokens = layout.places.at("train/tokens");
+  const Extent tokens = layout.places.at("train/tokens");
   EXPECT_EQ(tokens.count, 7);
   EXPECT_EQ(tokens.bytes_each, 4);
   EXPECT_EQ(reinterpret_cast<const std::int32_t*>(bytes.data() + tokens.offset)[6], 6);
-  const Place offsets = layout.places.at("train/offsets");
+  const Extent offsets = layout.places.at("train/offsets");
   EXPECT_EQ(reinterpret_cast<const std::int64_t*>(bytes.data() + offsets.offset)[2], 7);
   EXPECT_EQ(layout.places.at("test/tokens").count, 0);
   EXPECT_EQ(layout.texts.at("meta"), "{}");

@@ -42,7 +42,7 @@ CODE_FOLDERS = [*MAY_INCLUDE, *sorted(SEES_EVERYTHING)]
 # Third-party headers that belong to one file, by what that file is for.
 OWNERS = {
     r"hdf5\.h|H5\w*\.h|hdf5/.*": r"core/archive/hdf5\.h",
-    r"mpi\.h": r"comm/mpi(_world)?\.cpp",
+    r"mpi\.h": r"comm/mpi(_world|_transfers)?\.cpp|comm/mpi_transfers\.h",
     r"nccl\.h": r"comm/nccl\.cpp",
     r"toml\+\+/.*|toml\.hpp": r"core/config/content\.h",
     r"xxhash\.h": r"core/digest\.cpp",
@@ -56,6 +56,7 @@ OWNERS = {
 PRIVATE_HEADERS = {
     "core/archive/hdf5.h": r"core/archive/\w+\.(cpp|h)",
     "core/config/content.h": r"core/config/\w+\.cpp",
+    "comm/mpi_transfers.h": r"comm/mpi\w*\.cpp",
 }
 EVERYWHERE = re.compile(r"(ATen|c10|spdlog|fmt)/.*|torch/csrc/autograd/.*|torch/library\.h")
 # Of the C library and POSIX, as far as they are used; everything else in angle brackets has to be an owner's or standard C++.

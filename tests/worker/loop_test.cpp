@@ -9,6 +9,7 @@
 
 #include "core/files/files.h"
 #include "core/json.h"
+#include "core/registry.h"
 #include "tests/core/scratch.h"
 #include "tests/worker/toy_run.h"
 
@@ -19,14 +20,15 @@ constexpr std::int64_t kSteps = 6;
 
 /// Runs updates until the end, or until told to stop at update `stop`, as launcher/stage/stage.cpp
 /// does.
-bool run(int world, const std::filesystem::path& folder, const MixOptions& data,
-         std::int64_t stop) {
+bool run(int world, const std::filesystem::path& folder, const MixOptions& data, std::int64_t stop,
+         const std::string& how = "ordered") {
   bool finished = false;
   run_local_world(world, {}, [&](Communicator& comm) {
     const Mix mix(data, Rng(1));
     const ToyMethod method;
     FlatParams theta = flat_theta(method);
-    Optimizer optimizer({.rate = 0.1}, theta);
+    const auto reduction = Registry<GradientReduction>::make(how, comm, theta);
+    Optimizer optimizer({.rate = 0.1}, theta, reduction->shard());
     const CheckpointOptions saves{.every = 3};
     std::optional<CheckpointFolder> checkpoints;
     if (comm.rank() == 0) checkpoints.emplace(folder / "checkpoints", saves, "c");
@@ -60,9 +62,9 @@ bool run(int world, const std::filesystem::path& folder, const MixOptions& data,
     } else {
       diagnostics.validate(progress.step, theta.values());
     }
-    const bool ended = run_loop({comm, mix, method, theta, optimizer, fence, diagnostics, context,
-                                 kSteps, /*ordered=*/true},
-                                progress.step);
+    const bool ended = run_loop(
+        {comm, mix, method, theta, *reduction, optimizer, fence, diagnostics, context, kSteps},
+        progress.step);
     fence.finish();
     if (ended) diagnostics.after(theta.values());
     if (comm.rank() == 0) finished = ended;
@@ -110,6 +112,29 @@ TEST(Loop, StoppedAndResumedLeavesTheMetricsOfAnUndisturbedRun) {
     EXPECT_EQ(scored(again), stop > 4 ? (Steps{0, 2, 4}) : stop > 2 ? (Steps{0, 2}) : (Steps{0}));
     EXPECT_TRUE(run(1, again, data, /*stop=*/-1));
     EXPECT_EQ(curve(again), curve(whole));
+  }
+}
+
+TEST(Loop, AnyReductionIsResumedOnAnotherNumberOfRanks) {
+  // The optimizer's state too, of which each rank of some reductions holds a share alone.
+  const Scratch scratch;
+  const MixOptions data = toy_mix(scratch.path());
+  const auto last = [&](const std::string& run) {
+    return Checkpoint::open(scratch.path() / run / "checkpoints" / "latest");
+  };
+  make_folder(scratch.path() / "whole");
+  ASSERT_TRUE(run(1, scratch.path() / "whole", data, /*stop=*/-1));
+  for (const std::string& how : Registry<GradientReduction>::names()) {
+    SCOPED_TRACE(how);
+    make_folder(scratch.path() / how);
+    ASSERT_FALSE(run(3, scratch.path() / how, data, /*stop=*/4, how));
+    ASSERT_TRUE(run(2, scratch.path() / how, data, /*stop=*/-1, how));
+    for (const char* section : {"theta", "optimizer"}) {
+      const Archive parted = last(how).read(section), whole = last("whole").read(section);
+      for (const auto& [path, value] : whole.tensors()) {
+        EXPECT_TRUE(at::allclose(parted.get(path), value, 1e-12, 1e-15)) << path;
+      }
+    }
   }
 }
 

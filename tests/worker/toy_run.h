@@ -41,6 +41,7 @@ class ToyMethod : public Method {
       sink.add("w", apart);
       out.push_back({.task = task.id, .loss = apart.square().sum().item<double>() / 2});
     }
+    sink.complete("w");
     return out;
   }
   std::vector<Measure> evaluate(const Params& theta, const Task& task,

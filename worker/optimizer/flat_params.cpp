@@ -3,9 +3,20 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace metaloom {
+
+at::Tensor Span::of(const at::Tensor& buffer) const {
+  return buffer.narrow(0, start, length);
+}
+
+Span Span::within(const Span& other) const {
+  const std::int64_t from = std::min(std::max(start, other.start), other.end());
+  return {from, std::max<std::int64_t>(0, std::min(end(), other.end()) - from)};
+}
 
 FlatParams::FlatParams(const Params& theta, const std::vector<ParameterGroup>& groups)
     : groups_(groups) {
@@ -31,10 +42,8 @@ FlatParams::FlatParams(const Params& theta, const std::vector<ParameterGroup>& g
   flat_ = pieces.empty() ? at::empty({0}) : at::cat(pieces);
   for (const auto& [name, value] : theta) {
     const auto it = spans_.find(name);
-    values_.set(name,
-                it == spans_.end()
-                    ? value.detach().clone()
-                    : flat_.narrow(0, it->second.start, it->second.length).view(value.sizes()));
+    values_.set(name, it == spans_.end() ? value.detach().clone()
+                                         : it->second.of(flat_).view(value.sizes()));
   }
 }
 
@@ -45,26 +54,25 @@ const ParameterGroup& FlatParams::group(const std::string& name) const {
   throw Error(Fault::internal, fmt::format("there is no parameter group \"{}\"", name));
 }
 
-FlatParams::Span FlatParams::span(const std::string& name) const {
+Span FlatParams::span(const std::string& name) const {
   const auto it = spans_.find(name);
   return it == spans_.end() ? Span{} : it->second;
 }
 
-FlatParams::Span FlatParams::group_span(const std::string& name) const {
+Span FlatParams::group_span(const std::string& name) const {
   const auto it = group_spans_.find(name);
   if (it == group_spans_.end()) group(name);
   return it->second;
 }
 
-at::Tensor FlatParams::slice(const at::Tensor& buffer, const std::string& group) const {
-  const Span span = group_span(group);
-  return buffer.narrow(0, span.start, span.length);
+Shard FlatParams::whole() const {
+  return {{0, flat_.numel()}, [](const at::Tensor&) {}};
 }
 
 Params FlatParams::named(const at::Tensor& buffer) const {
   Params out;
   for (const auto& [name, span] : spans_) {
-    out.set(name, buffer.narrow(0, span.start, span.length).view(values_.at(name).sizes()));
+    out.set(name, span.of(buffer).view(values_.at(name).sizes()));
   }
   return out;
 }

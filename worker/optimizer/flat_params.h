@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -13,6 +14,24 @@
 #include "methods/method.h"
 
 namespace metaloom {
+
+/// A stretch of the flat buffer.
+struct Span {
+  std::int64_t start = 0, length = 0;
+  std::int64_t end() const { return start + length; }
+  /// Its numbers in `buffer`, which is laid out like the flat buffer. [length]
+  at::Tensor of(const at::Tensor& buffer) const;
+  /// What of it stands in `other`, perhaps nothing.
+  Span within(const Span& other) const;
+};
+
+/// What one rank steps, and keeps the optimizer's state for, where ranks share theta out.
+struct Shard {
+  Span span;
+  /// Makes a buffer laid out like the flat one, in which each rank has its own span right, right as
+  /// a whole on every rank (collective).
+  std::function<void(const at::Tensor& buffer)> gather;
+};
 
 class FlatParams {
  public:
@@ -24,15 +43,12 @@ class FlatParams {
   const Params& values() const { return values_; }
   const std::vector<ParameterGroup>& groups() const { return groups_; }
   const ParameterGroup& group(const std::string& name) const;
-  /// The group's slice of `buffer`, which is laid out like flat(). [numel of the group]
-  at::Tensor slice(const at::Tensor& buffer, const std::string& group) const;
   at::Tensor flat() const { return flat_; }
+  /// All of it, on a rank that shares it with nobody.
+  Shard whole() const;
   /// A buffer laid out like flat() as named tensors (views).
   Params named(const at::Tensor& buffer) const;
-  /// Start and length of a parameter in the buffer; length 0 where it is not trained.
-  struct Span {
-    std::int64_t start = 0, length = 0;
-  };
+  /// Where a parameter stands in the buffer; length 0 where it is not trained.
   Span span(const std::string& name) const;
   Span group_span(const std::string& name) const;
 

@@ -38,8 +38,16 @@ double learning_rate(const OptimizerOptions& options, std::int64_t step, std::in
 }
 
 Optimizer::Optimizer(const OptimizerOptions& options, FlatParams& theta)
-    : options_(options), theta_(theta), rule_(Registry<UpdateRule>::make(options.name, options)) {
-  for (const std::string& name : rule_->state()) state_[name] = at::zeros_like(theta.flat());
+    : Optimizer(options, theta, theta.whole()) {}
+
+Optimizer::Optimizer(const OptimizerOptions& options, FlatParams& theta, Shard shard)
+    : options_(options),
+      theta_(theta),
+      shard_(std::move(shard)),
+      rule_(Registry<UpdateRule>::make(options.name, options)) {
+  for (const std::string& name : rule_->state()) {
+    state_[name] = at::zeros_like(shard_.span.of(theta.flat()));
+  }
 }
 
 double Optimizer::clip(double norm) const {
@@ -55,23 +63,33 @@ void Optimizer::step(const at::Tensor& gradient, const Phase& phase, std::int64_
   const double rate = this->rate(phase, step, steps);
   for (const std::string& name : phase.groups) {
     const ParameterGroup& group = theta_.group(name);
-    const at::Tensor slice = theta_.slice(gradient, name);
-    if (slice.numel() == 0) continue;
-    std::vector<at::Tensor> state;
-    for (const std::string& vector : rule_->state()) {
-      state.push_back(theta_.slice(state_.at(vector), name));
-    }
+    const Span span = theta_.group_span(name);
+    if (span.length == 0) continue;
     const GroupUpdate how{.rate = rate * group.rate_scale,
                           .decay = group.decay.value_or(options_.weight_decay),
                           .beta1 = group.beta1.value_or(options_.beta1),
                           .count = ++counts_[name]};
-    rule_->update(theta_.slice(theta_.flat(), name), slice, state, how);
+    const Span mine = span.within(shard_.span);
+    if (mine.length == 0) continue;
+    const Span here{mine.start - shard_.span.start, mine.length};
+    std::vector<at::Tensor> state;
+    for (const std::string& vector : rule_->state()) state.push_back(here.of(state_.at(vector)));
+    rule_->update(mine.of(theta_.flat()), here.of(gradient), state, how);
   }
+  shard_.gather(theta_.flat());
 }
 
 Archive Optimizer::save() const {
   Archive out;
-  for (const auto& [vector, buffer] : state_) out.put_params(vector, theta_.named(buffer));
+  for (const auto& [vector, mine] : state_) {
+    at::Tensor whole = mine;
+    if (mine.numel() != theta_.flat().numel()) {
+      whole = at::zeros_like(theta_.flat());
+      shard_.span.of(whole).copy_(mine);
+    }
+    shard_.gather(whole);
+    out.put_params(vector, theta_.named(whole));
+  }
   for (const auto& [group, count] : counts_) {
     out.put("counts/" + group, at::scalar_tensor(count, at::kLong));
   }
@@ -79,9 +97,9 @@ Archive Optimizer::save() const {
 }
 
 void Optimizer::load(const Archive& archive) {
-  for (auto& [vector, buffer] : state_) {
+  for (auto& [vector, mine] : state_) {
     const Params saved = archive.params(vector);
-    for (const auto& [name, target] : theta_.named(buffer)) {
+    for (const auto& [name, target] : theta_.named(theta_.flat())) {
       const char* cure = "It was made with another model or optimizer: start a new run folder.";
       if (!saved.contains(name)) {
         throw Error(Fault::data, fmt::format("the checkpoint has no {} of {}", vector, name),
@@ -95,8 +113,10 @@ void Optimizer::load(const Archive& archive) {
                         fmt::join(value.sizes(), ", "), fmt::join(target.sizes(), ", ")),
             "optimizer", cure);
       }
-      at::Tensor view = target;
-      view.copy_(value);
+      const Span span = theta_.span(name), kept = span.within(shard_.span);
+      const Span from{kept.start - span.start, kept.length};
+      const Span to{kept.start - shard_.span.start, kept.length};
+      if (kept.length > 0) to.of(mine).copy_(from.of(value.reshape({-1})));
     }
   }
   counts_.clear();

@@ -60,29 +60,33 @@ class UpdateRule {
                       const GroupUpdate& how) const = 0;
 };
 
-/// An update rule with its state for the groups of one theta.
+/// An update rule with its state for the groups of one theta, or for this rank's shard of it.
 class Optimizer {
  public:
   Optimizer(const OptimizerOptions& options, FlatParams& theta);
+  Optimizer(const OptimizerOptions& options, FlatParams& theta, Shard shard);
 
   /// What to multiply a gradient of this L2 norm by, so that it is no longer than options.clip.
   double clip(double norm) const;
-  /// One update of the phase's groups. `gradient` is laid out like theta.flat().
+  /// One update of the phase's groups, on all ranks (collective). `gradient` is that of the shard
+  /// [length of its span].
   void step(const at::Tensor& gradient, const Phase& phase, std::int64_t step, std::int64_t steps);
 
   /// The scheduled learning rate of update `step` in its phase.
   double rate(const Phase& phase, std::int64_t step, std::int64_t steps) const;
 
-  /// State by parameter name, for a checkpoint; `load` throws Error{data} where a name is missing
-  /// or has another shape.
+  /// State by parameter name, for a checkpoint: that of all shards (collective), so that any other
+  /// number of ranks can go on from it, each taking its own of the whole. `load` throws Error{data}
+  /// where a name is missing or has another shape.
   Archive save() const;
   void load(const Archive& archive);
 
  private:
   OptimizerOptions options_;
   FlatParams& theta_;
+  Shard shard_;
   std::unique_ptr<UpdateRule> rule_;
-  std::map<std::string, at::Tensor> state_;     // name of the vector -> buffer like theta.flat()
+  std::map<std::string, at::Tensor> state_;     // name of the vector -> of the shard [length]
   std::map<std::string, std::int64_t> counts_;  // updates made, by group
 };
 
