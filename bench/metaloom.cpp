@@ -236,7 +236,8 @@ void run(char** words) {
   at::set_num_threads(std::stoi(words[4]));
   const Pretrained pretrained = Pretrained::from_archive(Archive::load(words[1]), words[1]);
   const Work work(words[2]);
-  const auto comm = Registry<Communicator>::make("local", CommOptions{});
+  SystemClock clock;
+  const auto comm = Registry<Communicator>::make("local", CommOptions{}, clock);
   std::unique_ptr<Case> the_case;
   if (work.json.contains("method")) {
     the_case = std::make_unique<MethodCase>(pretrained, work, *comm);

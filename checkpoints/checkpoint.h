@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <future>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,7 +14,10 @@
 #include "checkpoints/manifest.h"
 #include "checkpoints/shared_files.h"
 #include "core/archive/archive.h"
+#include "core/background.h"
+#include "core/clock.h"
 #include "core/config/fields.h"
+#include "core/files/disk.h"
 
 namespace metaloom {
 
@@ -29,8 +31,8 @@ struct CheckpointOptions {
 class Checkpoint {
  public:
   /// Verifies manifest, sizes and digests of all sections before HDF5 sees a byte.
-  /// Throws Error{data} that says what does not match.
-  static Checkpoint open(const std::filesystem::path& folder);
+  /// Throws Error{data} that says what does not match. `disk` outlives it.
+  static Checkpoint open(Disk& disk, const std::filesystem::path& folder);
 
   std::int64_t step() const { return manifest_.step; }
   const std::filesystem::path& folder() const { return folder_; }
@@ -47,6 +49,11 @@ class Checkpoint {
   std::string section_digest(const std::string& section) const;
 
  private:
+  Checkpoint(Disk& disk, std::filesystem::path folder) : disk_(&disk), folder_(std::move(folder)) {}
+  /// The bytes of a section, which are what the manifest says.
+  std::vector<std::byte> verified_bytes(const std::string& name, const SectionFile& section) const;
+
+  Disk* disk_;  // a pointer, so that checkpoints can be assigned
   std::filesystem::path folder_;
   std::string text_;
   Manifest manifest_;
@@ -55,8 +62,9 @@ class Checkpoint {
 /// The checkpoints of one run. Used by one thread of one process (rank 0).
 class CheckpointFolder {
  public:
-  CheckpointFolder(std::filesystem::path folder, const CheckpointOptions& options,
-                   std::string config_digest);
+  /// On `disk`, written in a thread of `clock`'s; both outlive it.
+  CheckpointFolder(Disk& disk, Clock& clock, std::filesystem::path folder,
+                   const CheckpointOptions& options, std::string config_digest);
   ~CheckpointFolder();  // waits for the write under way; a failure there is logged
 
   /// From here on no earlier start of the program saves here any more: it finds out at its next
@@ -85,30 +93,40 @@ class CheckpointFolder {
 
  private:
   using Image = SharedFiles::Image;
+  static constexpr const char* kReplaced = ".replaced-";  // until its successor has its name
+  static constexpr const char* kLatest = "latest";
+  static constexpr const char* kAttempt = "attempt";  // which start of the program may save
+
+  static std::string original_name(const std::filesystem::path& path);
   void write(std::int64_t step, const std::string& manifest,
              const std::map<std::filesystem::path, Image>& files);
   void commit(const std::filesystem::path& temporary, const std::filesystem::path& step);
+  std::int64_t latest_step() const;
   void clear_leftovers();
+  template <class IsOurs>
+  void clear_below(const std::filesystem::path& folder, const IsOurs& is_ours);
   void settle_copied_latest();
   void check_claim() const;
   void quarantine(const std::filesystem::path& step, const std::string& why);
   void rotate();
 
+  Disk& disk_;
+  Clock& clock_;
   std::filesystem::path folder_;
   CheckpointOptions options_;
   std::string config_digest_;
   std::string attempt_;
   bool claimed_ = false;
   SharedFiles shared_;
-  std::future<void> writing_;
+  Background writing_;  // last: it uses all of the above
 };
 
 /// `path` is a checkpoint folder, its `latest` link, a run folder, or the folder of a run of
 /// several stages (the last one that has a checkpoint): the checkpoint meant by `init`, `adapt`,
 /// `predict`, `inspect`. Throws Error{data} that says what is there instead.
-std::filesystem::path resolve_checkpoint(const std::filesystem::path& path);
+std::filesystem::path resolve_checkpoint(Disk& disk, const std::filesystem::path& path);
 
 /// Whether this folder of checkpoints (RUN/checkpoints) holds one, whole or not.
-bool holds_checkpoint(const std::filesystem::path& folder);
+bool holds_checkpoint(Disk& disk, const std::filesystem::path& folder);
 
 }  // namespace metaloom

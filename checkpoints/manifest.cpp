@@ -59,18 +59,9 @@ std::int64_t step_of(const std::string& name) {
              : -1;
 }
 
-std::vector<std::filesystem::path> entries(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> out;
-  std::error_code code;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, code))
-    out.push_back(entry.path());
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-std::vector<std::int64_t> steps_in(const std::filesystem::path& folder) {
+std::vector<std::int64_t> steps_in(Disk& disk, const std::filesystem::path& folder) {
   std::vector<std::int64_t> out;
-  for (const auto& path : entries(folder)) {
+  for (const auto& path : disk.list(folder)) {
     const auto step = step_of(path.filename().string());
     if (step >= 0) out.push_back(step);
   }

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "core/files/disk.h"
+
 namespace metaloom {
 
 /// One section's HDF5 image.
@@ -35,10 +37,8 @@ struct Manifest {
 std::string step_name(std::int64_t step);
 /// The step of such a name, -1 if it is none.
 std::int64_t step_of(const std::string& name);
-/// What lies in a folder, sorted; nothing where there is none.
-std::vector<std::filesystem::path> entries(const std::filesystem::path& folder);
 /// The steps that have a folder in `folder`, ascending.
-std::vector<std::int64_t> steps_in(const std::filesystem::path& folder);
+std::vector<std::int64_t> steps_in(Disk& disk, const std::filesystem::path& folder);
 /// In the name of what is not yet, or no longer, part of a checkpoint.
 inline constexpr const char* kTemporary = ".tmp-";
 /// The name of a shared file by its content: "<digest>.h5".

@@ -1,11 +1,10 @@
 #include "checkpoints/shared_files.h"
 
-#include <set>
+#include <utility>
 
 #include "checkpoints/checkpoint.h"
 #include "core/digest.h"
 #include "core/error.h"
-#include "core/files/files.h"
 #include "core/log/log.h"
 
 namespace metaloom {
@@ -15,16 +14,22 @@ namespace fs = std::filesystem;
 
 constexpr const char* kShared = "shared";
 
-bool holds(const fs::path& file, const SectionFile& section) {
-  std::error_code code;
-  if (fs::file_size(file, code) != static_cast<std::uintmax_t>(section.bytes) || code) return false;
-  return hex(digest(read_bytes(file))) == section.xxh3;
+}  // namespace
+
+SharedFiles::SharedFiles(Disk& disk, fs::path folder, std::string temporary)
+    : disk_(disk), folder_(std::move(folder)), temporary_(std::move(temporary)) {}
+
+bool SharedFiles::holds(const fs::path& file, const SectionFile& section) const {
+  const Found found = disk_.look(file);
+  if (found.kind != Found::Kind::file || std::cmp_not_equal(found.bytes, section.bytes))
+    return false;
+  return hex(digest(disk_.read(file))) == section.xxh3;
 }
 
 // The names of the files that a step's manifest names.
-std::set<std::string> named_by(const fs::path& step) {
-  const fs::path file = step / "manifest.json";
-  const Manifest manifest = Manifest::parse(read_text(file), file.string());
+std::set<std::string> SharedFiles::named_by(std::int64_t step) const {
+  const fs::path file = folder_ / step_name(step) / "manifest.json";
+  const Manifest manifest = Manifest::parse(disk_.read_text(file), file.string());
   std::set<std::string> out;
   for (const auto& [name, section] : manifest.sections) {
     out.insert(fs::path(section.file).filename().string());
@@ -32,18 +37,12 @@ std::set<std::string> named_by(const fs::path& step) {
   return out;
 }
 
-}  // namespace
-
-SharedFiles::SharedFiles(fs::path folder, std::string temporary)
-    : folder_(std::move(folder)), temporary_(std::move(temporary)) {}
-
 SectionFile SharedFiles::refer(const std::string& name, const Archive& archive,
                                std::map<fs::path, Image>& files) {
   const auto known = known_.find(name);
-  std::error_code code;
   if (known != known_.end()) {
-    const auto size = fs::file_size(folder_ / known->second.file.substr(3), code);
-    if (!code && size == static_cast<std::uintmax_t>(known->second.bytes)) return known->second;
+    const Found found = disk_.look(folder_ / known->second.file.substr(3));
+    if (found && std::cmp_equal(found.bytes, known->second.bytes)) return known->second;
   }
   Image image = archive.image();
   const std::string xxh3 = hex(digest(image));
@@ -56,17 +55,17 @@ SectionFile SharedFiles::refer(const std::string& name, const Archive& archive,
 
 void SharedFiles::write(const fs::path& file, const Image& image) const {
   const fs::path place = folder_ / file, part = place.string() + temporary_;
-  make_folder(place.parent_path());
-  write_file(part, image);
-  rename_path(part, place);
-  fsync_folder(place.parent_path());
+  disk_.make_folder(place.parent_path());
+  disk_.write(part, image);
+  disk_.rename(part, place);
+  disk_.sync(place.parent_path());
 }
 
 void SharedFiles::restore(const std::map<std::string, Archive>& shared) {
   std::set<std::string> named;
-  for (const std::int64_t step : steps_in(folder_)) {
+  for (const std::int64_t step : steps_in(disk_, folder_)) {
     try {
-      named.merge(named_by(folder_ / step_name(step)));
+      named.merge(named_by(step));
     } catch (const Error&) {  // a damaged manifest names nothing that could be mended
     }
   }
@@ -98,16 +97,15 @@ void SharedFiles::check_same(const Checkpoint& found) const {
 
 void SharedFiles::remove_unnamed() const {
   std::set<std::string> named;
-  for (const std::int64_t step : steps_in(folder_))
-    named.merge(named_by(folder_ / step_name(step)));
-  for (const auto& path : entries(folder_ / kShared)) {
-    if (!named.contains(path.filename().string())) remove_path(path);
+  for (const std::int64_t step : steps_in(disk_, folder_)) named.merge(named_by(step));
+  for (const auto& path : disk_.list(folder_ / kShared)) {
+    if (!named.contains(path.filename().string())) disk_.remove(path);
   }
 }
 
 void SharedFiles::clear_leftovers() const {
-  for (const auto& path : entries(folder_ / kShared)) {
-    if (path.filename().string().find(kTemporary) != std::string::npos) remove_path(path);
+  for (const auto& path : disk_.list(folder_ / kShared)) {
+    if (path.filename().string().find(kTemporary) != std::string::npos) disk_.remove(path);
   }
 }
 

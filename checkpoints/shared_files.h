@@ -5,11 +5,13 @@
 #include <cstddef>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "checkpoints/manifest.h"
 #include "core/archive/archive.h"
+#include "core/files/disk.h"
 
 namespace metaloom {
 
@@ -19,8 +21,9 @@ class SharedFiles {
  public:
   using Image = std::vector<std::byte>;
 
-  /// `folder` holds the checkpoints; `temporary` is the ending of files that are being written.
-  SharedFiles(std::filesystem::path folder, std::string temporary);
+  /// `folder`, on `disk`, holds the checkpoints; `temporary` is the ending of files that are being
+  /// written.
+  SharedFiles(Disk& disk, std::filesystem::path folder, std::string temporary);
 
   /// How a manifest refers to `archive`. Where no file has its content, `files` gets the image
   /// that is to be written, by its path in the folder.
@@ -38,6 +41,10 @@ class SharedFiles {
   void clear_leftovers() const;
 
  private:
+  bool holds(const std::filesystem::path& file, const SectionFile& section) const;
+  std::set<std::string> named_by(std::int64_t step) const;
+
+  Disk& disk_;
   std::filesystem::path folder_;
   std::string temporary_;
   std::map<std::string, SectionFile> known_;  // by the section's name

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "comm/place.h"
+#include "core/clock.h"
 #include "core/config/fields.h"
 
 namespace metaloom {
@@ -45,13 +46,17 @@ class RollCall;
 class Communicator {
  public:
   static constexpr const char* kSeam = "communicator";
-  /// Joins the world (collective). Throws Error{usage} where the backend cannot run here.
-  using Factory = std::function<std::unique_ptr<Communicator>(const CommOptions& options)>;
+  /// Joins the world (collective), which waits by `clock`. Throws Error{usage} where the backend
+  /// cannot run here.
+  using Factory =
+      std::function<std::unique_ptr<Communicator>(const CommOptions& options, Clock& clock)>;
 
   virtual ~Communicator() = default;
   const Place& place() const { return place_; }
   int rank() const { return place_.rank; }
   int size() const { return place_.size; }
+  /// The time of this rank: what it waits by, and what it takes its times by.
+  Clock& clock() const { return clock_; }
 
   // Operations on tensors work in place, on contiguous memory that must be left alone until the
   // wait; several may be under way, begun in one order on all ranks. What is reduced is fp32, fp64,
@@ -89,13 +94,14 @@ class Communicator {
   /// Does not return; never tears down gracefully. In run_local_world it throws instead.
   [[noreturn]] virtual void abort(int exit_code, const std::string& why) = 0;
 
-  /// Where this rank knows the others from (comm/roll_call.h), for a backend built on this one;
-  /// absent where ranks are threads.
+  /// Where this rank knows the others from (comm/roll_call/roll_call.h), for a backend built on
+  /// this one; absent where ranks are threads.
   virtual RollCall* roll_call() { return nullptr; }
 
  protected:
   /// `deadline`: how long a wait may last outside any section, seconds.
-  Communicator(Place place, double deadline) : place_(std::move(place)), deadline_(deadline) {}
+  Communicator(Place place, double deadline, Clock& clock)
+      : place_(std::move(place)), deadline_(deadline), clock_(clock) {}
 
   // Throw Error{internal}, before anybody waits, unless `data` is contiguous; has a type that can
   // be reduced; has a part for each rank.
@@ -111,6 +117,7 @@ class Communicator {
   };
   Place place_;
   std::chrono::duration<double> deadline_;
+  Clock& clock_;
   std::vector<Doing> sections_;  // innermost last
 };
 
@@ -133,8 +140,11 @@ class Section {
 };
 
 /// Runs `rank_main` as `size` threads with a local communicator each; rethrows the first error
-/// after all have ended. What the law suites and the any-world tests run on.
+/// after all have ended. What the law suites and the any-world tests run on; without a clock, by
+/// that of this machine.
 void run_local_world(int size, const CommOptions& options,
+                     const std::function<void(Communicator&)>& rank_main);
+void run_local_world(int size, const CommOptions& options, Clock& clock,
                      const std::function<void(Communicator&)>& rank_main);
 
 }  // namespace metaloom

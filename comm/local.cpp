@@ -4,13 +4,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <optional>
-#include <thread>
+#include <deque>
 
 #include "comm/communicator.h"
 #include "comm/cores.h"
 #include "comm/local_world.h"
-#include "comm/roll_call.h"
+#include "comm/roll_call/roll_call.h"
+#include "comm/roll_call/text.h"
+#include "core/background.h"
 #include "core/error.h"
 #include "core/log/log.h"
 #include "core/registry.h"
@@ -45,8 +46,8 @@ class LocalPending final : public Pending {
 
 class LocalCommunicator final : public Communicator {
  public:
-  LocalCommunicator(LocalWorld& world, Place place, double deadline)
-      : Communicator(std::move(place), deadline), world_(world) {}
+  LocalCommunicator(LocalWorld& world, Place place, double deadline, Clock& clock)
+      : Communicator(std::move(place), deadline, clock), world_(world) {}
 
   std::unique_ptr<Pending> all_reduce(at::Tensor data, Reduce how) override {
     check_reducible(data, "all_reduce");
@@ -139,12 +140,12 @@ Place place_among(int size) {
 // A process that is a world of its own: nobody waits for it, but its watchdog.
 class LoneProcess final : public Communicator, private NoteChannel {
  public:
-  explicit LoneProcess(double deadline)
-      : Communicator(place_among(1), deadline),
-        world_(1, deadline),
-        ranks_(world_, place(), deadline),
-        watchdog_(end_process),
-        roll_call_(0, {this_process()}, deadline, *this, watchdog_) {}
+  LoneProcess(double deadline, Clock& clock)
+      : Communicator(place_among(1), deadline, clock),
+        world_(1, deadline, clock),
+        ranks_(world_, place(), deadline, clock),
+        watchdog_(clock, end_process),
+        roll_call_(0, {this_process()}, deadline, clock, *this, watchdog_) {}
 
   std::unique_ptr<Pending> all_reduce(at::Tensor data, Reduce how) override {
     return ranks_.all_reduce(std::move(data), how);
@@ -172,7 +173,7 @@ class LoneProcess final : public Communicator, private NoteChannel {
   void send(int, const Note&) override {}
   bool receive(Note&) override { return false; }
   static void end_process(const std::string& section, double seconds) {
-    say(describe_stuck(0, section, seconds) + '\n');
+    say(describe_stuck(0, this_process(), section, seconds) + '\n');
     _exit(static_cast<int>(Fault::hang));
   }
 
@@ -182,32 +183,40 @@ class LoneProcess final : public Communicator, private NoteChannel {
   RollCall roll_call_;
 };
 
-const Register<Communicator> here{
-    "local", "a world of one process; ranks as threads in tests",
-    [](const CommOptions& options) { return std::make_unique<LoneProcess>(options.deadline); }};
+const Register<Communicator> here{"local", "a world of one process; ranks as threads in tests",
+                                  [](const CommOptions& options, Clock& clock) {
+                                    return std::make_unique<LoneProcess>(options.deadline, clock);
+                                  }};
 
 }  // namespace
 
 void run_local_world(int size, const CommOptions& options,
                      const std::function<void(Communicator&)>& rank_main) {
-  LocalWorld world(size, options.deadline);
+  SystemClock clock;
+  run_local_world(size, options, clock, rank_main);
+}
+
+void run_local_world(int size, const CommOptions& options, Clock& clock,
+                     const std::function<void(Communicator&)>& rank_main) {
+  LocalWorld world(size, options.deadline, clock);
   const Place first = place_among(size);
   const auto run_rank = [&](int rank) {
     std::exception_ptr error;
     try {
       Place place = first;
       place.rank = place.local_rank = rank;
-      LocalCommunicator comm(world, std::move(place), options.deadline);
+      LocalCommunicator comm(world, std::move(place), options.deadline, clock);
       rank_main(comm);
     } catch (...) {
       error = std::current_exception();
     }
     world.end(rank, std::move(error));
   };
-  std::vector<std::thread> threads;
-  threads.reserve(size);
-  for (int rank = 0; rank < size; ++rank) threads.emplace_back(run_rank, rank);
-  for (std::thread& thread : threads) thread.join();
+  std::deque<Background> ranks;
+  for (int rank = 0; rank < size; ++rank) {
+    ranks.emplace_back(clock).start([&run_rank, rank] { run_rank(rank); });
+  }
+  for (Background& rank : ranks) rank.wait();
   if (world.first_error()) std::rethrow_exception(world.first_error());
 }
 

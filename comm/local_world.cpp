@@ -6,7 +6,8 @@
 
 #include <algorithm>
 
-#include "comm/roll_call.h"
+#include "comm/roll_call/text.h"
+#include "comm/roll_call/watchdog.h"
 
 namespace metaloom {
 
@@ -58,13 +59,13 @@ void conclude(Meeting& meeting) {
 
 }  // namespace
 
-LocalWorld::LocalWorld(int size, double deadline)
-    : seats_(size, Seat{"", system_seconds(), deadline}) {}
+LocalWorld::LocalWorld(int size, double deadline, Clock& clock)
+    : clock_(clock), seats_(size, Seat{"", clock.wall(), deadline}) {}
 
 void LocalWorld::announce(int rank, const std::string& section, double deadline) {
   const std::lock_guard lock(mutex_);
   seats_[rank].section = section;
-  seats_[rank].since = system_seconds();
+  seats_[rank].since = clock_.wall();
   seats_[rank].deadline = deadline;
 }
 
@@ -92,16 +93,20 @@ void LocalWorld::leave(int rank, std::int64_t number,
   std::unique_lock lock(mutex_);
   Meeting& meeting = meetings_.at(number);
   const double deadline = seats_[rank].deadline;
-  RunningTime clock;
+  RunningTime time(clock_);
+  const auto someone_ended = [&] {
+    return std::any_of(seats_.begin(), seats_.end(),
+                       [&](const Seat& other) { return other.ended && other.begun < number; });
+  };
   while (meeting.arrived < size()) {
     throw_if_poisoned();
-    const double waited = clock.seconds();
-    const bool ended = std::any_of(seats_.begin(), seats_.end(), [&](const Seat& other) {
-      return other.ended && other.begun < number;
-    });
+    const double waited = time.seconds();
+    const bool ended = someone_ended();
     if (ended || waited > deadline) accuse(rank, meeting, waited, ended);
     const double nap = std::min(deadline - waited + 1e-3, 0.5);
-    changed_.wait_for(lock, std::chrono::duration<double>(nap));
+    clock_.wait(lock, changed_, clock_.now() + nap, [&] {
+      return meeting.arrived == size() || first_error_ != nullptr || someone_ended();
+    });
   }
   lock.unlock();
   take(meeting);  // a meeting that all have reached changes no more, and stays until all have left
@@ -165,7 +170,7 @@ void LocalWorld::accuse(int rank, const Meeting& meeting, double waited, bool en
     if (meeting.brought[other].here || (ended && !theirs.ended)) continue;
     silent += fmt::format("{}rank {} {} {}", silent.empty() ? "" : ", ", other,
                           theirs.ended ? "has left the world, last" : "was last",
-                          describe_section(theirs.section, theirs.since));
+                          describe_section(theirs.section, theirs.since, clock_.wall()));
   }
   const Error error(Fault::hang,
                     fmt::format("silent: {}; rank {} has waited {:.1f} s in section \"{}\" for {} "

@@ -46,7 +46,7 @@ struct Meeting {
 
 class LocalWorld {
  public:
-  LocalWorld(int size, double deadline);
+  LocalWorld(int size, double deadline, Clock& clock);
 
   int size() const { return static_cast<int>(seats_.size()); }
   /// What `rank` is doing, and how long (s) its waits may last.
@@ -76,6 +76,7 @@ class LocalWorld {
                            const at::Tensor& data) const;
   [[noreturn]] void accuse(int rank, const Meeting& meeting, double waited, bool ended);
 
+  Clock& clock_;
   std::mutex mutex_;  // guards all below
   std::condition_variable changed_;
   std::vector<Seat> seats_;

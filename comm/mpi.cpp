@@ -15,7 +15,8 @@
 #include "comm/communicator.h"
 #include "comm/mpi_transfers.h"
 #include "comm/mpi_world.h"
-#include "comm/roll_call.h"
+#include "comm/roll_call/roll_call.h"
+#include "comm/roll_call/text.h"
 #include "comm/world.h"
 #include "core/error.h"
 #include "core/log/log.h"
@@ -31,9 +32,10 @@ constexpr std::int64_t kCallBytes = 1 << 30;  // MPI counts in int
 
 // Joins MPI under a watchdog, which ends the process where that takes too long.
 struct JoinedProcess {
-  explicit JoinedProcess(double deadline)
-      : watchdog([this](const std::string& section, double seconds) {
-          if (section != kAborting) say(describe_stuck(world.place.rank, section, seconds) + '\n');
+  JoinedProcess(double deadline, Clock& clock)
+      : watchdog(clock, [this](const std::string& section, double seconds) {
+          if (section != kAborting)
+            say(describe_stuck(world.place.rank, this_process(), section, seconds) + '\n');
           _exit(exit_code);  // mpirun and srun -K end the others
         }) {
     watchdog.watch("joining MPI", std::max(deadline, kJoining));
@@ -49,7 +51,7 @@ struct JoinedProcess {
 
 class MpiCommunicator final : public Communicator {
  public:
-  MpiCommunicator(std::unique_ptr<JoinedProcess> process, double deadline);
+  MpiCommunicator(std::unique_ptr<JoinedProcess> process, double deadline, Clock& clock);
   ~MpiCommunicator() override;
 
   std::unique_ptr<Pending> all_reduce(at::Tensor data, Reduce how) override {
@@ -86,14 +88,15 @@ class MpiCommunicator final : public Communicator {
   const int exceptions_ = std::uncaught_exceptions();
 };
 
-MpiCommunicator::MpiCommunicator(std::unique_ptr<JoinedProcess> process, double deadline)
-    : Communicator(process->world.place, deadline), process_(std::move(process)) {
+MpiCommunicator::MpiCommunicator(std::unique_ptr<JoinedProcess> process, double deadline,
+                                 Clock& clock)
+    : Communicator(process->world.place, deadline, clock), process_(std::move(process)) {
   for (MPI_Comm* comm : {&calls_, &control_}) {
     check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, comm), "MPI_Comm_dup");
   }
   notes_ = open_mpi_notes();
   Watchdog& watchdog = process_->watchdog;
-  roll_call_.emplace(rank(), process_->world.peers, deadline, *notes_, watchdog);
+  roll_call_.emplace(rank(), process_->world.peers, deadline, clock, *notes_, watchdog);
   transfers_ = std::make_unique<MpiTransfers>(*roll_call_, size());
   watchdog.watch("", deadline);
 }
@@ -197,14 +200,14 @@ namespace {
 
 const Register<Communicator> here{
     "mpi", "ranks as processes under mpirun or srun",
-    [](const CommOptions& options) -> std::unique_ptr<Communicator> {
+    [](const CommOptions& options, Clock& clock) -> std::unique_ptr<Communicator> {
       if (!started_by_launcher()) {
         refuse_split_world(1);
         throw Error(Fault::usage, "this process was not started by mpirun or srun", "comm.backend",
                     "Start it with mpirun -np N or srun --mpi=pmix, or set comm.backend=local.");
       }
-      return std::make_unique<MpiCommunicator>(std::make_unique<JoinedProcess>(options.deadline),
-                                               options.deadline);
+      return std::make_unique<MpiCommunicator>(
+          std::make_unique<JoinedProcess>(options.deadline, clock), options.deadline, clock);
     }};
 
 }  // namespace

@@ -11,7 +11,7 @@
 #include <memory>
 
 #include "comm/communicator.h"
-#include "comm/roll_call.h"
+#include "comm/roll_call/roll_call.h"
 
 namespace metaloom {
 

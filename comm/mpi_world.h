@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "comm/place.h"
-#include "comm/roll_call.h"
+#include "comm/roll_call/notes.h"
+#include "comm/roll_call/peers.h"
 
 namespace metaloom {
 

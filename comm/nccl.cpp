@@ -16,7 +16,7 @@
 
 #include "comm/communicator.h"
 #include "comm/gpus.h"
-#include "comm/roll_call.h"
+#include "comm/roll_call/roll_call.h"
 #include "comm/world.h"
 #include "core/error.h"
 #include "core/registry.h"
@@ -73,7 +73,7 @@ class Event {
 class NcclCommunicator final : public Communicator {
  public:
   NcclCommunicator(std::unique_ptr<Communicator> inner, double deadline)
-      : Communicator(inner->place(), deadline),
+      : Communicator(inner->place(), deadline, inner->clock()),
         inner_(std::move(inner)),
         roll_call_(*inner_->roll_call()),
         device_(rank_device(place())) {
@@ -230,8 +230,9 @@ void NcclCommunicator::broadcast(at::Tensor data, int root) {
   })->wait();
 }
 
-std::unique_ptr<Communicator> join_nccl(const CommOptions& options) {
-  auto inner = Registry<Communicator>::make(started_by_launcher() ? "mpi" : "local", options);
+std::unique_ptr<Communicator> join_nccl(const CommOptions& options, Clock& clock) {
+  auto inner =
+      Registry<Communicator>::make(started_by_launcher() ? "mpi" : "local", options, clock);
   const std::vector<std::string> told = inner->all_gather(describe_gpu(inner->place()));
   const std::string missing = missing_gpu(told), why = missing.empty() ? shared_gpu(told) : missing;
   if (why.empty()) return std::make_unique<NcclCommunicator>(std::move(inner), options.deadline);

@@ -51,17 +51,18 @@ void refuse_split_world(int world_size) {
       "Start with srun --mpi=pmix or mpirun; for a single process set comm.backend=local.");
 }
 
-std::unique_ptr<Communicator> join_world(const CommOptions& options) {
-  if (options.backend != "auto") return Registry<Communicator>::make(options.backend, options);
+std::unique_ptr<Communicator> join_world(const CommOptions& options, Clock& clock) {
+  if (options.backend != "auto")
+    return Registry<Communicator>::make(options.backend, options, clock);
   if (!started_by_launcher()) {
     refuse_split_world(1);
-    return Registry<Communicator>::make("local", options);
+    return Registry<Communicator>::make("local", options, clock);
   }
-  std::unique_ptr<Communicator> world = Registry<Communicator>::make("mpi", options);
+  std::unique_ptr<Communicator> world = Registry<Communicator>::make("mpi", options, clock);
   if (world->size() == 1 || !options.gpus || !has_backend("nccl")) return world;
   // The smallest number of devices that a rank sees, as the largest of its negative.
   if (world->vote({-visible_devices()}).front() >= 0) return world;
-  return Registry<Communicator>::make("nccl", options);  // joins before `world` is left
+  return Registry<Communicator>::make("nccl", options, clock);  // joins before `world` is left
 }
 
 int threads_per_rank(const CommOptions& options, const Place& place) {

@@ -10,7 +10,7 @@ namespace metaloom {
 
 /// Joins the world that `options.backend` names (collective). auto: nccl where every rank has a
 /// GPU and the run may use it, mpi where mpirun or srun started this process, else a world of one.
-std::unique_ptr<Communicator> join_world(const CommOptions& options);
+std::unique_ptr<Communicator> join_world(const CommOptions& options, Clock& clock);
 
 /// Threads for one rank's arithmetic: options.threads, or the cores that are its own
 /// (comm/cores.h).

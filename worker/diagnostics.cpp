@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cmath>
 
 #include "core/json.h"
@@ -10,10 +9,6 @@
 
 namespace metaloom {
 namespace {
-
-double unix_seconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 /// Mean loss and metrics of each dataset that had a finite task in this update.
 Json per_dataset(const UpdateOutcome& outcome, const Mix& mix) {
@@ -38,7 +33,8 @@ Json per_dataset(const UpdateOutcome& outcome, const Mix& mix) {
 Diagnostics::Diagnostics(Parts parts, const EvaluationOptions& options, std::int64_t first_step)
     : parts_(std::move(parts)),
       options_(options),
-      progress_(parts_.stage, first_step, parts_.steps, parts_.comm.rank() == 0) {}
+      progress_(parts_.comm.clock(), parts_.stage, first_step, parts_.steps,
+                parts_.comm.rank() == 0) {}
 
 void Diagnostics::update(std::int64_t step, const Phase& phase, const UpdateOutcome& outcome,
                          double norm, double rate, const Params& theta) {
@@ -58,7 +54,7 @@ void Diagnostics::update(std::int64_t step, const Phase& phase, const UpdateOutc
     Json json{{"kind", "update"},
               {"stage", parts_.stage},
               {"step", step},
-              {"time", unix_seconds()},
+              {"time", parts_.comm.clock().wall()},
               {"phase", phase.name},
               {"loss", outcome.loss()},
               {"grad_norm", norm},
@@ -102,10 +98,10 @@ void Diagnostics::after(const Params& theta) {
 
 void Diagnostics::score(const Params& theta, std::int64_t step, const std::string& name,
                         Split split, bool final) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = parts_.comm.clock().now();
   const auto scores = evaluate(parts_.comm, parts_.method, theta, parts_.mix, split, options_,
                                parts_.context(step), parts_.stage + "  " + name);
-  progress_.leave_out(std::chrono::steady_clock::now() - start);
+  progress_.leave_out(parts_.comm.clock().now() - start);
   for (const Score& score : scores) {
     if (parts_.metrics == nullptr) break;
     spdlog::info("{}  {}  {}: {} {:.1f} % +- {:.1f} ({})", parts_.stage, name, score.dataset,

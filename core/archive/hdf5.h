@@ -1,5 +1,7 @@
 // What the archive's files share of HDF5: the lock, handles that close themselves, and its error
-// codes turned into Error. Included by this room only.
+// codes turned into Error. Included by this room only. Ours, because HighFive is no package of
+// Debian 12 and HDF5's own C++ library has no name for most of what makes this safe (images in
+// memory, compact links, the order of a listing, the innermost message of an error stack).
 #pragma once
 
 #include <hdf5.h>

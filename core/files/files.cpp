@@ -142,16 +142,6 @@ void fsync_folder(const fs::path& folder) {
   if (::fsync(fd.get()) != 0 && errno != EINVAL) throw_write_error(folder, "fsync", errno);
 }
 
-void rename_path(const fs::path& from, const fs::path& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) throw_write_error(to, "rename to it", errno);
-}
-
-bool exchange_paths(const fs::path& a, const fs::path& b) {
-  if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0) return true;
-  if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) return false;
-  throw_write_error(b, "rename to it", errno);
-}
-
 void remove_path(const fs::path& path) {
   std::error_code code;
   fs::remove_all(path, code);
@@ -160,15 +150,17 @@ void remove_path(const fs::path& path) {
 
 void make_folder(const fs::path& folder) {
   std::error_code code;
+  std::vector<fs::path> around;  // of each folder that is not there yet
+  for (fs::path place = folder; !place.empty() && !fs::exists(place, code);) {
+    around.push_back(folder_of(place));
+    place = place.parent_path();
+  }
   fs::create_directories(folder, code);
   if (code) throw_write_error(folder, "make this folder", code.value());
-}
-
-void replace_link(const fs::path& link, const fs::path& target) {
-  const fs::path temporary = temporary_beside(link);
-  ::unlink(temporary.c_str());
-  if (::symlink(target.c_str(), temporary.c_str()) != 0) throw_write_error(link, "link", errno);
-  take_place(temporary, link);
+  for (const fs::path& place : around) {
+    // What may be written but not read cannot be synced.
+    if (::access(place.c_str(), R_OK) == 0) fsync_folder(place);
+  }
 }
 
 int write_whole(int descriptor, std::string_view text) {

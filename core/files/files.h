@@ -1,5 +1,6 @@
 // Files that are either wholly there or not at all, and read-only mappings.
-// Every failure is an Error that names the path and the cure (free space, permissions).
+// Every failure is an Error that names the path and the cure (free space, permissions). What a run
+// must find again after a crash goes through a Disk (core/files/disk.h), which is made of these.
 #pragma once
 
 #include <cstddef>
@@ -19,15 +20,11 @@ void write_file(const std::filesystem::path& path, std::span<const std::byte> by
 /// is a device or a pipe is written to as it stands.
 void replace_file(const std::filesystem::path& path, std::string_view text);
 void fsync_folder(const std::filesystem::path& folder);
-/// Renames within one file system; what stands at `to` must be a file, or an empty folder.
-void rename_path(const std::filesystem::path& from, const std::filesystem::path& to);
-/// Lets two paths change places in one step; false where the file system cannot.
-bool exchange_paths(const std::filesystem::path& a, const std::filesystem::path& b);
 /// Removes a file or a whole folder; nothing there is fine.
 void remove_path(const std::filesystem::path& path);
+/// With all folders around it; their names are on the disk when it returns: a folder that a crash
+/// takes away takes all with it.
 void make_folder(const std::filesystem::path& folder);
-/// Points the symbolic link `link` at `target`, by rename: never absent in between.
-void replace_link(const std::filesystem::path& link, const std::filesystem::path& target);
 
 /// The file that takes the place of `path`: behind links, which stay. Nothing where `path` is a
 /// device, a pipe or an open descriptor (/dev/stdout): it is written through, renamed over it would

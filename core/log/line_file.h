@@ -3,15 +3,19 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
+
+#include "core/files/disk.h"
 
 namespace metaloom {
 
 class LineFile {
  public:
   /// Opens nothing yet: a file that cannot be opened is one that refuses.
-  explicit LineFile(std::filesystem::path path) : path_(std::move(path)) {}
+  LineFile(Disk& disk, std::filesystem::path path)
+      : path_(std::move(path)), end_(disk.appender(path_)) {}
   ~LineFile();  // tries a last time
   LineFile(const LineFile&) = delete;
   LineFile& operator=(const LineFile&) = delete;
@@ -26,7 +30,7 @@ class LineFile {
   bool write();
 
   std::filesystem::path path_;
-  int descriptor_ = -1;
+  std::unique_ptr<Appender> end_;
   std::string waiting_;
 };
 

@@ -22,7 +22,7 @@ constexpr const char* kFirstRank = "rank 0";
 
 class FileSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  explicit FileSink(const std::filesystem::path& file) : file_(file) { append(""); }
+  FileSink(Disk& disk, const std::filesystem::path& file) : file_(disk, file) { append(""); }
 
  private:
   void sink_it_(const spdlog::details::log_msg& message) override {
@@ -66,10 +66,10 @@ void start_log(int rank, int world) {
   install("rank " + std::to_string(rank), {stderr_sink()});
 }
 
-void log_to_file(const std::filesystem::path& file) {
+void log_to_file(Disk& disk, const std::filesystem::path& file) {
   const std::string name = spdlog::default_logger()->name();
   if (!name.empty() && name != kFirstRank) return;
-  auto sink = std::make_shared<FileSink>(file);
+  auto sink = std::make_shared<FileSink>(disk, file);
   sink->set_pattern("%Y-%m-%d %H:%M:%S %n %l: %v");
   install(kFirstRank, {stderr_sink(), std::move(sink)});
 }

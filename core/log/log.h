@@ -8,12 +8,14 @@
 #include <filesystem>
 #include <string_view>
 
+#include "core/files/disk.h"
+
 namespace metaloom {
 
 /// Names the rank in every line. Call once per process; before it, plain stderr is used.
 void start_log(int rank, int world);
 /// From here on also appends to `file` (rank 0).
-void log_to_file(const std::filesystem::path& file);
+void log_to_file(Disk& disk, const std::filesystem::path& file);
 
 /// Puts `text` on stderr, in one call that no lock of ours can block. Never throws: that nobody can
 /// read it (a full disk, a closed pipe) is no reason not to go on. Everything that is no result is

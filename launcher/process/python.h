@@ -1,4 +1,6 @@
-// Starting the Python tools at the edge: text -> tokens, weights -> archive, report. No shell.
+// Starting the Python tools at the edge: text -> tokens, weights -> archive, report. No shell. By
+// fork and exec: posix_spawn takes as many lines, and boost::process allocates in between, where
+// another thread may hold the allocator's lock (boostorg/process issue 28).
 #pragma once
 
 #include <cstddef>

@@ -5,17 +5,16 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
-#include <thread>
 
 #include "comm/world.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "core/log/log.h"
 #include "core/version.h"
+#include "launcher/process/machine.h"
 
 namespace metaloom {
 namespace {
@@ -48,7 +47,7 @@ int rank_by_environment() {
 }
 
 std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
+  const auto now = static_cast<std::time_t>(own_clock().wall());
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
   return text;
@@ -87,7 +86,7 @@ void check_not_alone(const Communicator& comm, const CommOptions& options) {
 
 Communicator& enter_world(const CommOptions& options) {
   if (world != nullptr) return *world;
-  world = join_world(options);
+  world = join_world(options, own_clock());
   check_not_alone(*world, options);
   start_log(world->rank(), world->size());
   at::set_num_threads(threads_per_rank(options, world->place()));
@@ -100,7 +99,7 @@ int end_with_error(int exit_code, const std::string& message) {
   if ((world != nullptr ? world->rank() : rank_by_environment()) > 0) {
     for (int tenth = 0; tenth < 50; ++tenth) {
       if (told_to_stop()) _exit(exit_code);
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      own_clock().sleep(0.1);
     }
   }
   if (world != nullptr && world->size() > 1) world->abort(exit_code, message);

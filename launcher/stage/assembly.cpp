@@ -5,14 +5,16 @@
 
 #include "core/error.h"
 #include "core/registry.h"
+#include "launcher/process/machine.h"
 
 namespace metaloom {
 namespace {
 
 std::optional<Checkpoint> open_init(const StageConfig& stage) {
   if (stage.run.init.empty()) return std::nullopt;
-  return Checkpoint::open(stage.init_checkpoint.empty() ? resolve_checkpoint(stage.run.init)
-                                                        : stage.init_checkpoint);
+  return Checkpoint::open(own_disk(), stage.init_checkpoint.empty()
+                                          ? resolve_checkpoint(own_disk(), stage.run.init)
+                                          : stage.init_checkpoint);
 }
 
 Pretrained read_archive(const StageConfig& config) {

@@ -9,6 +9,7 @@
 #include "core/digest.h"
 #include "core/error.h"
 #include "core/spelling.h"
+#include "launcher/process/machine.h"
 #include "sampler/mix/mix.h"
 #include "sampler/store/token_store.h"
 
@@ -22,7 +23,7 @@ Lineage of_init(const std::vector<StageConfig>& stages, std::size_t index,
   for (std::size_t i = 0; i < index; ++i) {
     if (stages[i].folder == init) return earlier[i].trained_on;
   }
-  const Checkpoint checkpoint = Checkpoint::open(resolve_checkpoint(init));
+  const Checkpoint checkpoint = Checkpoint::open(own_disk(), resolve_checkpoint(own_disk(), init));
   return checkpoint.contains("lineage") ? Lineage::load(checkpoint.read("lineage")) : Lineage();
 }
 

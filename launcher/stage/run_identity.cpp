@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/files/files.h"
 #include "core/registry.h"
+#include "launcher/process/machine.h"
 #include "methods/method.h"
 #include "sampler/store/token_store.h"
 
@@ -202,9 +203,10 @@ Json provenance_of(const Checkpoint& checkpoint) {
 }
 
 Json recorded_provenance(const fs::path& folder) {
-  if (holds_checkpoint(folder / "checkpoints")) {
+  if (holds_checkpoint(own_disk(), folder / "checkpoints")) {
     try {
-      Json own = provenance_of(Checkpoint::open(resolve_checkpoint(folder / "checkpoints")));
+      Json own = provenance_of(
+          Checkpoint::open(own_disk(), resolve_checkpoint(own_disk(), folder / "checkpoints")));
       if (!own.empty()) return own;
     } catch (const Error& error) {  // damaged: what takes the newest whole one sets it aside
       if (error.fault() != Fault::data) throw;
@@ -215,7 +217,7 @@ Json recorded_provenance(const fs::path& folder) {
 }
 
 bool has_begun(const fs::path& folder) {
-  return fs::exists(folder / "result.json") || holds_checkpoint(folder / "checkpoints");
+  return fs::exists(folder / "result.json") || holds_checkpoint(own_disk(), folder / "checkpoints");
 }
 
 void check_chain(const std::vector<StageConfig>& stages) {

@@ -14,6 +14,7 @@
 #include "core/json.h"
 #include "core/log/log.h"
 #include "core/memory.h"
+#include "launcher/process/machine.h"
 #include "launcher/process/world.h"
 #include "launcher/stage/assembly.h"
 #include "launcher/stage/stage_records.h"
@@ -31,7 +32,7 @@ namespace fs = std::filesystem;
 StageConfig with_init_found(Communicator& comm, StageConfig config) {
   if (config.run.init.empty()) return config;
   std::string found;
-  if (comm.rank() == 0) found = resolve_checkpoint(config.run.init).string();
+  if (comm.rank() == 0) found = resolve_checkpoint(own_disk(), config.run.init).string();
   config.init_checkpoint = as_rank_0_says(comm, found);
   return config;
 }
@@ -60,7 +61,7 @@ std::optional<Checkpoint> checkpoint_to_resume(Communicator& comm, CheckpointFol
     if (newest) path = newest->folder().string();
   }
   path = as_rank_0_says(comm, path);
-  if (!path.empty()) return Checkpoint::open(path);
+  if (!path.empty()) return Checkpoint::open(own_disk(), path);
   if (run.resume == Resume::must) {
     throw Error(Fault::no_checkpoint, "there is no usable checkpoint", run.run,
                 "Start the run with resume=auto, or check the folder.");
@@ -157,8 +158,8 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage,
   if (writes) {
     texts = records(comm, stage, lineage, start, threads);
     make_folder(config.folder);
-    log_to_file(config.folder / "log.txt");
-    folder.emplace(config.folder / "checkpoints", config.checkpoint,
+    log_to_file(own_disk(), config.folder / "log.txt");
+    folder.emplace(own_disk(), own_clock(), config.folder / "checkpoints", config.checkpoint,
                    hex(digest(texts.at("config"))));
     folder->claim();
   }
@@ -183,7 +184,7 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage,
     if (progress.threads != threads) keep_threads(comm, config.name, progress.threads, threads);
   }
   std::optional<MetricsFile> metrics;
-  if (writes) metrics.emplace(config.folder / "metrics.jsonl", progress.step);
+  if (writes) metrics.emplace(own_disk(), config.folder / "metrics.jsonl", progress.step);
 
   Fence fence({comm, *stage.theta, optimizer, progress, lineage.trained_on, texts, shared,
                own_folder, told_to_stop},

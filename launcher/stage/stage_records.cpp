@@ -7,6 +7,7 @@
 #include "core/files/files.h"
 #include "core/json.h"
 #include "core/log/log.h"
+#include "launcher/process/machine.h"
 #include "launcher/process/world.h"
 #include "launcher/stage/run_identity.h"
 #include "sampler/store/token_store.h"
@@ -34,7 +35,7 @@ void clear_folder(const fs::path& folder) {
   for (const char* old : {"result.json", "metrics.jsonl", "config.toml", "provenance.json"}) {
     remove_path(folder / old);
   }
-  CheckpointFolder(folder / "checkpoints", {}, "").clear();
+  CheckpointFolder(own_disk(), own_clock(), folder / "checkpoints", {}, "").clear();
 }
 
 std::map<std::string, std::string> records(const Communicator& comm, const Assembly& stage,

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/files/files.h"
 #include "core/log/log.h"
+#include "launcher/process/machine.h"
 #include "launcher/process/world.h"
 
 namespace metaloom {
@@ -30,8 +31,8 @@ void check_links(const StageConfig& config) {
 
 /// Updates in the newest checkpoint, -1 without one.
 std::int64_t updates_done(const fs::path& folder) {
-  if (!holds_checkpoint(folder / "checkpoints")) return -1;
-  const fs::path file = resolve_checkpoint(folder / "checkpoints") / "manifest.json";
+  if (!holds_checkpoint(own_disk(), folder / "checkpoints")) return -1;
+  const fs::path file = resolve_checkpoint(own_disk(), folder / "checkpoints") / "manifest.json";
   try {
     return Manifest::parse(read_text(file), file.string()).step;
   } catch (const Error&) {  // damaged: what takes the newest whole one sets it aside

@@ -10,6 +10,7 @@
 #include "core/log/log.h"
 #include "core/registry.h"
 #include "core/spelling.h"
+#include "launcher/process/machine.h"
 #include "launcher/stage/assembly.h"
 #include "launcher/texts/user_texts.h"
 #include "launcher/verbs/verb.h"
@@ -167,7 +168,8 @@ class Adapt final : public Verb {
     std::map<std::string, Archive> shared;
     shared["model"] = stage.pretrained.to_archive(stage.pretrained.weights);
     fs::create_directories(options.out);
-    CheckpointFolder folder(fs::path(options.out) / "checkpoints", {}, hex(digest(config)));
+    CheckpointFolder folder(own_disk(), own_clock(), fs::path(options.out) / "checkpoints", {},
+                            hex(digest(config)));
     folder.save(trained.step(), sections, shared);
     folder.finish();
     replace_file(fs::path(options.out) / "config.toml", config);

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/registry.h"
+#include "launcher/process/machine.h"
 #include "launcher/process/world.h"
 #include "launcher/stage/assembly.h"
 #include "launcher/stage/overlap.h"
@@ -93,7 +94,7 @@ void adopt_init(Assembly& stage, const fs::path& folder, const Json& provenance)
   const std::string wanted = provenance.value("init_content", std::string());
   for (const fs::path& place : places_of_init(stage.config, folder, provenance)) {
     try {
-      const Checkpoint init = Checkpoint::open(resolve_checkpoint(place));
+      const Checkpoint init = Checkpoint::open(own_disk(), resolve_checkpoint(own_disk(), place));
       if (wanted.empty()) {  // an older program's run: its model tells
         Pretrained same = model_of(init);
         same.place(stage.pretrained.device, stage.pretrained.dtype);
@@ -213,7 +214,8 @@ class Evaluate final : public Verb {
  private:
   static void score(Communicator& comm, StageConfig& config, const fs::path& folder,
                     const EvaluateOptions& options) {
-    const Checkpoint checkpoint = Checkpoint::open(resolve_checkpoint(folder));
+    const Checkpoint checkpoint =
+        Checkpoint::open(own_disk(), resolve_checkpoint(own_disk(), folder));
     const Split split = config.evaluate.split;
     settle_overlaps(comm, config, checkpoint, split);
     // What init names may have changed, or be gone: the checkpoint has a model of its own.

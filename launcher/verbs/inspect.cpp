@@ -5,6 +5,7 @@
 
 #include "checkpoints/checkpoint.h"
 #include "core/registry.h"
+#include "launcher/process/machine.h"
 #include "launcher/verbs/verb.h"
 
 namespace metaloom {
@@ -44,7 +45,8 @@ class Inspect final : public Verb {
       print_archive(Archive::load(path));
       return 0;
     }
-    const Checkpoint checkpoint = Checkpoint::open(resolve_checkpoint(path));
+    const Checkpoint checkpoint =
+        Checkpoint::open(own_disk(), resolve_checkpoint(own_disk(), path));
     fmt::print("{}  (update {})\n", checkpoint.folder().string(), checkpoint.step());
     for (const std::string& section : checkpoint.sections()) {
       fmt::print("\n[{}]\n", section);

@@ -9,6 +9,7 @@
 #include "core/log/log.h"
 #include "core/registry.h"
 #include "core/spelling.h"
+#include "launcher/process/machine.h"
 #include "launcher/stage/assembly.h"
 #include "launcher/texts/labelled_lines.h"
 #include "launcher/texts/user_texts.h"
@@ -94,7 +95,8 @@ class Predict final : public Verb {
       throw Error(Fault::usage, "metaloom predict needs data=FILE.jsonl", "command line",
                   "See metaloom predict --help.");
     }
-    const Checkpoint checkpoint = Checkpoint::open(resolve_checkpoint(folder));
+    const Checkpoint checkpoint =
+        Checkpoint::open(own_disk(), resolve_checkpoint(own_disk(), folder));
     if (!checkpoint.contains("task")) {
       throw Error(
           Fault::usage, "this checkpoint knows no task of its own", folder.string(),

@@ -9,6 +9,7 @@
 #include "checkpoints/checkpoint.h"
 #include "core/error.h"
 #include "core/registry.h"
+#include "launcher/process/machine.h"
 #include "launcher/verbs/verb.h"
 #include "sampler/store/token_store.h"
 
@@ -98,7 +99,7 @@ class Verify final : public Verb {
         if (is_rows(path)) {
           TokenStore(path).check();
         } else {
-          const Checkpoint checkpoint = Checkpoint::open(path);
+          const Checkpoint checkpoint = Checkpoint::open(own_disk(), path);
           for (const std::string& section : checkpoint.sections()) checkpoint.read(section);
         }
         fmt::print("good     {}\n", path.string());

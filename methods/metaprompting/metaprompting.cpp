@@ -73,7 +73,7 @@ class MetaPrompting final : public Method, public Classifier {
   static void check(const DatasetInfo& dataset);
   ScopeIngredients scope_ingredients(const Rng& rng) const {
     return {pretrained_,
-            {frame_->soft_tokens(), options_.soft_init, options_.soft_words},
+            {frame_->soft_tokens(), options_.soft_init, options_.soft_words, options_.words},
             rng.at("metaprompting"),
             options_.model_inner_rate,
             options_.model_rate_scale};

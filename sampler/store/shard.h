@@ -16,7 +16,7 @@ class Column {
  public:
   Column() = default;
   /// `place` lies in the file and is of T's width.
-  Column(const CheckedFile& file, const Place& place)
+  Column(const CheckedFile& file, const Extent& place)
       : file_(&file), offset_(place.offset), count_(place.count) {}
   std::int64_t size() const { return count_; }
   T operator[](std::int64_t i) const { return part(i, 1)[0]; }

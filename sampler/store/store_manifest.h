@@ -35,7 +35,7 @@ T field(const Json& json, const char* key, const std::string& where) {
 /// One file of rows, mapped, and where its columns ("train/tokens") lie.
 struct StoreFile {
   std::unique_ptr<CheckedFile> file;
-  std::map<std::string, Place> places;
+  std::map<std::string, Extent> places;
   std::array<std::int64_t, 3> rows{};  // promised, by split
 };
 

@@ -10,6 +10,7 @@
 #include "tests/checkpoints/sample_run.h"
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"
+#include "tests/core/this_machine.h"
 
 namespace metaloom {
 namespace {
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 
 TEST(CheckpointFolder, KeepsTheNewestAndPointsAtTheLast) {
   const Scratch scratch;
-  CheckpointFolder folder(scratch.path(), {.keep = 2}, "c");
+  CheckpointFolder folder(this_disk, this_clock, scratch.path(), {.keep = 2}, "c");
   EXPECT_FALSE(folder.newest());
   for (const std::int64_t step : {10, 20, 30}) {
     save(folder, step);
@@ -33,12 +34,14 @@ TEST(CheckpointFolder, KeepsTheNewestAndPointsAtTheLast) {
 TEST(CheckpointFolder, SharedFilesLiveAsLongAsTheyAreNamed) {
   const Scratch scratch;
   const auto shared = scratch.path() / "shared";
-  save(*std::make_unique<CheckpointFolder>(scratch.path(), CheckpointOptions{.keep = 2}, "c"), 1);
+  save(*std::make_unique<CheckpointFolder>(this_disk, this_clock, scratch.path(),
+                                           CheckpointOptions{.keep = 2}, "c"),
+       1);
   const Names first = names(shared);
-  CheckpointFolder folder(scratch.path(), {.keep = 2}, "c");
+  CheckpointFolder folder(this_disk, this_clock, scratch.path(), {.keep = 2}, "c");
   save(folder, 2, /*model=*/5);
   EXPECT_EQ(names(shared).size(), 2u);
-  EXPECT_TRUE(is_whole(Checkpoint::open(scratch.path() / "step_00000001")));
+  EXPECT_TRUE(is_whole(Checkpoint::open(this_disk, scratch.path() / "step_00000001")));
   save(folder, 3, 5);
   EXPECT_EQ(names(shared).size(), 1u);
   EXPECT_NE(names(shared), first);
@@ -47,20 +50,20 @@ TEST(CheckpointFolder, SharedFilesLiveAsLongAsTheyAreNamed) {
 
 TEST(CheckpointFolder, SharedFilesThatVanishedOrWereDamagedAreWrittenAgain) {
   const Scratch scratch;
-  CheckpointFolder folder(scratch.path(), {}, "c");
+  CheckpointFolder folder(this_disk, this_clock, scratch.path(), {}, "c");
   save(folder, 1);
   fs::remove_all(scratch.path() / "shared");
   save(folder, 2);
   EXPECT_TRUE(is_whole(*folder.newest()));
   damage(fs::directory_iterator(scratch.path() / "shared")->path());
-  CheckpointFolder restarted(scratch.path(), {}, "c");
+  CheckpointFolder restarted(this_disk, this_clock, scratch.path(), {}, "c");
   save(restarted, 3);
   EXPECT_TRUE(is_whole(*restarted.newest()));
 }
 
 TEST(CheckpointFolder, AStepSavedAgainReplacesTheOld) {
   const Scratch scratch;
-  CheckpointFolder folder(scratch.path(), {}, "c");
+  CheckpointFolder folder(this_disk, this_clock, scratch.path(), {}, "c");
   save(folder, 1);
   folder.save(1, sections_at(1), {});
   folder.finish();
@@ -70,7 +73,7 @@ TEST(CheckpointFolder, AStepSavedAgainReplacesTheOld) {
 
 TEST(CheckpointFolder, FallsBackOverDamagedOnesAndSetsThemAside) {
   const Scratch scratch;
-  CheckpointFolder folder(scratch.path(), {.keep = 4}, "c");
+  CheckpointFolder folder(this_disk, this_clock, scratch.path(), {.keep = 4}, "c");
   for (const std::int64_t step : {1, 2, 3, 4}) save(folder, step);
   damage(scratch.path() / "step_00000004" / "theta.h5");
   fs::remove(scratch.path() / "step_00000003" / "manifest.json");
@@ -91,7 +94,7 @@ TEST(CheckpointFolder, FallsBackOverDamagedOnesAndSetsThemAside) {
 
 TEST(CheckpointFolder, NoneLeftIsNone) {
   const Scratch scratch;
-  CheckpointFolder folder(scratch.path() / "new", {}, "c");
+  CheckpointFolder folder(this_disk, this_clock, scratch.path() / "new", {}, "c");
   EXPECT_FALSE(folder.newest());
   save(folder, 1);
   damage(scratch.path() / "new" / "step_00000001" / "progress.h5");
@@ -101,7 +104,7 @@ TEST(CheckpointFolder, NoneLeftIsNone) {
 
 TEST(CheckpointFolder, UnfinishedOnesAreRemovedAndReplacedOnesRestored) {
   const Scratch scratch;
-  CheckpointFolder folder(scratch.path(), {}, "c");
+  CheckpointFolder folder(this_disk, this_clock, scratch.path(), {}, "c");
   save(folder, 1);
   save(folder, 2);
   fs::create_directories(scratch.path() / "step_00000009.tmp-abc");
@@ -116,7 +119,7 @@ TEST(CheckpointFolder, UnfinishedOnesAreRemovedAndReplacedOnesRestored) {
 
 TEST(CheckpointFolder, RefusesNamesThatAreNoFiles) {
   const Scratch scratch;
-  CheckpointFolder folder(scratch.path(), {}, "c");
+  CheckpointFolder folder(this_disk, this_clock, scratch.path(), {}, "c");
   for (const std::string name : {"", "../x", "a/b", ".hidden"}) {
     EXPECT_ERROR(folder.save(1, {{name, Archive()}}, {}), Fault::internal, "cannot name a section");
   }
@@ -128,7 +131,7 @@ TEST(CheckpointFolder, RefusesNamesThatAreNoFiles) {
 TEST(CheckpointFolder, AFullDiskFailsTheSaveAndNothingElse) {
   const SmallDisk disk("1m");
   if (!disk.mounted()) GTEST_SKIP() << "needs the right to mount a tmpfs";
-  CheckpointFolder folder(disk.path() / "checkpoints", {.keep = 1}, "c");
+  CheckpointFolder folder(this_disk, this_clock, disk.path() / "checkpoints", {.keep = 1}, "c");
   save(folder, 1);
   Sections large;
   large["theta"].put("x", at::zeros({1 << 19}));
@@ -148,7 +151,7 @@ TEST(CheckpointFolder, EveryFullnessOfTheDiskKeepsTheLastGoodOne) {
   const SmallDisk disk("1m");
   if (!disk.mounted()) GTEST_SKIP() << "needs the right to mount a tmpfs";
   const auto place = disk.path() / "checkpoints";
-  CheckpointFolder folder(place, {.keep = 1}, "c");
+  CheckpointFolder folder(this_disk, this_clock, place, {.keep = 1}, "c");
   save(folder, 1);
   std::int64_t good = 1, failures = 0;
   const auto total = fs::space(disk.path()).available;
@@ -165,7 +168,7 @@ TEST(CheckpointFolder, EveryFullnessOfTheDiskKeepsTheLastGoodOne) {
       ++failures;
     }
     fs::remove(fill);
-    CheckpointFolder restarted(place, {.keep = 1}, "c");
+    CheckpointFolder restarted(this_disk, this_clock, place, {.keep = 1}, "c");
     const auto newest = restarted.newest();
     ASSERT_TRUE(newest) << step;
     EXPECT_GE(newest->step(), good);
@@ -182,8 +185,8 @@ TEST(CheckpointFolder, RotationLaws) {
   EXPECT_TRUE(rc::check("the newest whole checkpoint is always there", [] {
     const Scratch scratch = Scratch::in_memory();
     const auto keep = *rc::gen::inRange<std::int64_t>(1, 4);
-    auto folder =
-        std::make_unique<CheckpointFolder>(scratch.path(), CheckpointOptions{.keep = keep}, "c");
+    auto folder = std::make_unique<CheckpointFolder>(this_disk, this_clock, scratch.path(),
+                                                     CheckpointOptions{.keep = keep}, "c");
     std::set<std::int64_t> whole;
     std::int64_t next = 0;
     for (const int action : *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 5))) {
@@ -199,8 +202,8 @@ TEST(CheckpointFolder, RotationLaws) {
         const auto newest = folder->newest();
         RC_ASSERT(newest.has_value() == !whole.empty());
       } else {
-        folder = std::make_unique<CheckpointFolder>(scratch.path(), CheckpointOptions{.keep = keep},
-                                                    "c");
+        folder = std::make_unique<CheckpointFolder>(this_disk, this_clock, scratch.path(),
+                                                    CheckpointOptions{.keep = keep}, "c");
       }
       const auto newest = folder->newest();
       RC_ASSERT(newest.has_value() == !whole.empty());

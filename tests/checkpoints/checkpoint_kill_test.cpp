@@ -12,6 +12,7 @@
 
 #include "tests/checkpoints/sample_run.h"
 #include "tests/core/scratch.h"
+#include "tests/core/this_machine.h"
 
 namespace metaloom {
 namespace {
@@ -24,7 +25,7 @@ TEST(CheckpointKill, DISABLED_SavesForEver) {
   const char* place = std::getenv(kFolder);
   ASSERT_NE(place, nullptr);
   const int pipe = std::atoi(std::getenv(kPipe));
-  CheckpointFolder folder(place, {.keep = 2}, "c");
+  CheckpointFolder folder(this_disk, this_clock, place, {.keep = 2}, "c");
   const auto newest = folder.newest();
   std::int64_t step = newest ? newest->step() : 0;
   if (newest && !is_whole(*newest)) std::_Exit(3);
@@ -93,7 +94,7 @@ TEST(CheckpointKill, LosesNothingThatWasFinished) {
     while (::read(saver.pipe, &told, sizeof told) == static_cast<ssize_t>(sizeof told));
     ::close(saver.pipe);
   }
-  CheckpointFolder folder(place, {.keep = 2}, "c");
+  CheckpointFolder folder(this_disk, this_clock, place, {.keep = 2}, "c");
   const auto newest = folder.newest();
   ASSERT_TRUE(newest);
   EXPECT_GE(newest->step(), durable);

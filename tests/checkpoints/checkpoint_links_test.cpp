@@ -5,6 +5,7 @@
 #include "core/files/files.h"
 #include "tests/checkpoints/sample_run.h"
 #include "tests/core/scratch.h"
+#include "tests/core/this_machine.h"
 
 namespace metaloom {
 namespace {
@@ -14,7 +15,7 @@ namespace fs = std::filesystem;
 class CopiedLatest : public testing::Test {
  protected:
   CopiedLatest() {
-    CheckpointFolder folder(home_, {.keep = 2}, "c");
+    CheckpointFolder folder(this_disk, this_clock, home_, {.keep = 2}, "c");
     for (const std::int64_t step : {10, 20}) {
       folder.save(step, sections_at(step), frozen_model());
     }
@@ -24,7 +25,7 @@ class CopiedLatest : public testing::Test {
   }
 
   void expect_settled(std::int64_t step) {
-    CheckpointFolder folder(home_, {.keep = 2}, "c");
+    CheckpointFolder folder(this_disk, this_clock, home_, {.keep = 2}, "c");
     const auto newest = folder.newest(frozen_model());
     ASSERT_TRUE(newest);
     EXPECT_EQ(newest->step(), step);
@@ -46,7 +47,7 @@ TEST_F(CopiedLatest, IsTheSameCheckpointOnceMore) {
 TEST_F(CopiedLatest, IsTheOnlyOne) {
   fs::remove_all(home_ / "step_00000010");
   fs::remove_all(home_ / "step_00000020");
-  EXPECT_TRUE(holds_checkpoint(home_));
+  EXPECT_TRUE(holds_checkpoint(this_disk, home_));
   expect_settled(20);
 }
 
@@ -64,7 +65,7 @@ TEST_F(CopiedLatest, IsTheDamagedOneOfTheTwo) {
 TEST_F(CopiedLatest, IsAFileThatNamesIt) {
   fs::remove_all(home_ / "latest");
   replace_file(home_ / "latest", "step_00000020");
-  EXPECT_TRUE(holds_checkpoint(home_));
+  EXPECT_TRUE(holds_checkpoint(this_disk, home_));
   expect_settled(20);
 }
 
@@ -72,10 +73,10 @@ TEST_F(CopiedLatest, StartingOverLeavesTheLinkAndWhatIsNotOurs) {
   const fs::path link = scratch_.path() / "link";
   fs::create_directory_symlink(home_, link);
   replace_file(home_ / "notes.txt", "mine");
-  CheckpointFolder(link, {}, "c").clear();
+  CheckpointFolder(this_disk, this_clock, link, {}, "c").clear();
   EXPECT_TRUE(fs::is_symlink(link));
   EXPECT_EQ(names(home_), Names{"notes.txt"});
-  EXPECT_FALSE(holds_checkpoint(link));
+  EXPECT_FALSE(holds_checkpoint(this_disk, link));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "tests/checkpoints/sample_run.h"
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"
+#include "tests/core/this_machine.h"
 
 namespace metaloom {
 namespace {
@@ -19,7 +20,7 @@ TEST(CheckpointFolder, ADamagedSharedFileCondemnsNoStepWhereTheRunHoldsItsConten
     const Scratch scratch;
     const auto shared = scratch.path() / "shared";
     {
-      CheckpointFolder folder(scratch.path(), {.keep = 3}, "c");
+      CheckpointFolder folder(this_disk, this_clock, scratch.path(), {.keep = 3}, "c");
       for (const std::int64_t step : {1, 2}) save(folder, step);
     }
     const fs::path file = fs::directory_iterator(shared)->path();
@@ -28,28 +29,29 @@ TEST(CheckpointFolder, ADamagedSharedFileCondemnsNoStepWhereTheRunHoldsItsConten
     } else {
       damage(file);
     }
-    CheckpointFolder restarted(scratch.path(), {.keep = 3}, "c");
+    CheckpointFolder restarted(this_disk, this_clock, scratch.path(), {.keep = 3}, "c");
     const auto newest = restarted.newest(frozen_model());
     ASSERT_TRUE(newest);
     EXPECT_EQ(newest->step(), 2);
     EXPECT_TRUE(is_whole(*newest));
-    EXPECT_TRUE(is_whole(Checkpoint::open(scratch.path() / "step_00000001")));
+    EXPECT_TRUE(is_whole(Checkpoint::open(this_disk, scratch.path() / "step_00000001")));
     EXPECT_FALSE(fs::exists(scratch.path() / "quarantine"));
     save(restarted, 3);
     EXPECT_TRUE(is_whole(*restarted.newest()));
     EXPECT_EQ(names(shared).size(), 1u);
     // The control: without its content there is nothing to save the steps with.
     damage(file);
-    EXPECT_FALSE(CheckpointFolder(scratch.path(), {.keep = 3}, "c").newest());
+    EXPECT_FALSE(
+        CheckpointFolder(this_disk, this_clock, scratch.path(), {.keep = 3}, "c").newest());
   }
 }
 
 TEST(CheckpointFolder, ASupersededAttemptNeverCommits) {
   const Scratch scratch;
-  CheckpointFolder old(scratch.path(), {}, "c");
+  CheckpointFolder old(this_disk, this_clock, scratch.path(), {}, "c");
   old.claim();
   save(old, 1);
-  CheckpointFolder next(scratch.path(), {}, "c");
+  CheckpointFolder next(this_disk, this_clock, scratch.path(), {}, "c");
   next.claim();
   EXPECT_EQ(next.newest()->step(), 1);
   old.save(2, sections_at(2), frozen_model());
@@ -62,24 +64,28 @@ TEST(CheckpointFolder, ASupersededAttemptNeverCommits) {
 
 TEST(CheckpointFolder, ARunGoesOnWithTheModelItBeganWithOrNotAtAll) {
   const Scratch scratch;
-  save(*std::make_unique<CheckpointFolder>(scratch.path(), CheckpointOptions{}, "c"), 1);
+  save(*std::make_unique<CheckpointFolder>(this_disk, this_clock, scratch.path(),
+                                           CheckpointOptions{}, "c"),
+       1);
   const auto shared = names(scratch.path() / "shared");
-  CheckpointFolder restarted(scratch.path(), {}, "c");
+  CheckpointFolder restarted(this_disk, this_clock, scratch.path(), {}, "c");
   EXPECT_ERROR(restarted.newest(frozen_model(7)), Fault::usage, "model is not the one it began",
                "step_00000001", "provenance.json");
   EXPECT_EQ(names(scratch.path() / "shared"), shared);
-  EXPECT_TRUE(is_whole(*CheckpointFolder(scratch.path(), {}, "c").newest(frozen_model())));
+  EXPECT_TRUE(is_whole(
+      *CheckpointFolder(this_disk, this_clock, scratch.path(), {}, "c").newest(frozen_model())));
 }
 
 TEST(CheckpointFolder, ANewRunWritesNoSharedFileBeforeItsFirstSave) {
   const Scratch scratch;
-  EXPECT_FALSE(CheckpointFolder(scratch.path(), {}, "c").newest(frozen_model()));
+  EXPECT_FALSE(
+      CheckpointFolder(this_disk, this_clock, scratch.path(), {}, "c").newest(frozen_model()));
   EXPECT_TRUE(names(scratch.path()).empty());
 }
 
 TEST(CheckpointFolder, WhatANewerReleaseWroteIsNotSetAside) {
   const Scratch scratch;
-  CheckpointFolder folder(scratch.path(), {}, "c");
+  CheckpointFolder folder(this_disk, this_clock, scratch.path(), {}, "c");
   save(folder, 1);
   save(folder, 2);
   const fs::path file = scratch.path() / "step_00000002" / "manifest.json";
@@ -108,7 +114,7 @@ class NotRoot {
 TEST(CheckpointFolder, WhatMayNotBeReadIsNotDamaged) {
   const Scratch scratch;
   fs::permissions(scratch.path(), fs::perms(0755));
-  CheckpointFolder folder(scratch.path(), {}, "c");
+  CheckpointFolder folder(this_disk, this_clock, scratch.path(), {}, "c");
   save(folder, 1);
   const fs::path step = scratch.path() / "step_00000001";
   for (const fs::path& file : {step / "theta.h5", step / "manifest.json", step}) {

@@ -13,6 +13,7 @@
 #include "comm/communicator.h"
 #include "core/error.h"
 #include "core/registry.h"
+#include "tests/core/this_machine.h"
 
 namespace metaloom {
 namespace {
@@ -71,7 +72,7 @@ TEST(ProcessFaults, AreSurvivedByNobody) {
   signal(SIGTERM, [](int) {});  // as the program, which would stop at the next step
   CommOptions options;
   options.deadline = 2;
-  auto comm = Registry<Communicator>::make("mpi", options);
+  auto comm = Registry<Communicator>::make("mpi", options, this_clock);
   try {
     play(*comm, fault, std::atoi(std::getenv("METALOOM_VICTIM")));
     comm.reset();

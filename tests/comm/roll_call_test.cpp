@@ -1,7 +1,7 @@
-// The roll call by itself: who is named when a wait outlasts its deadline. Ranks are threads here,
-// notes go through memory, so that sanitizers see all of it; tests/comm/mpi_faults_test.py does the
+// The roll call by itself: who is named when a wait outlasts its deadline. Ranks are threads here
+// that take turns in virtual time, notes go through memory; tests/comm/mpi_faults_test.py does the
 // same with real processes.
-#include "comm/roll_call.h"
+#include "comm/roll_call/roll_call.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,9 +10,11 @@
 #include <atomic>
 #include <deque>
 #include <mutex>
-#include <thread>
 
+#include "core/background.h"
 #include "core/error.h"
+#include "tests/core/this_machine.h"
+#include "tests/core/virtual_time.h"
 
 namespace metaloom {
 namespace {
@@ -51,28 +53,33 @@ class Mailbox final : public NoteChannel {
   int rank_;
 };
 
-// Runs `rank_main` on threads with a roll call each; what each rank's waits ended with.
+// Runs `rank_main` on threads with a roll call each, in virtual time; what each rank's waits ended
+// with.
 std::vector<std::string> run(int size, double deadline,
-                             const std::function<void(int rank, RollCall&)>& rank_main) {
+                             const std::function<void(int rank, Clock&, RollCall&)>& rank_main) {
+  VirtualTime time;
   Mailboxes boxes(size);
   std::vector<std::string> errors(size);
-  std::vector<std::thread> threads;
   // Nobody's process ends here, but all are of this host.
-  std::vector<Peer> peers(size, {"node", 0, "elsewhere"});
-  for (int rank = 0; rank < size; ++rank) {
-    threads.emplace_back([&, rank] {
-      Mailbox mailbox(boxes, rank);
-      Watchdog watchdog([](const std::string&, double) {});
-      RollCall roll_call(rank, peers, deadline, mailbox, watchdog);
-      try {
-        rank_main(rank, roll_call);
-      } catch (const Error& error) {
-        EXPECT_EQ(error.fault(), Fault::hang);
-        errors[rank] = error.what();
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
+  const std::vector<Peer> peers(size, {"node", 0, "elsewhere"});
+  const auto one = [&](int rank) {
+    Mailbox mailbox(boxes, rank);
+    Watchdog watchdog(time, [](const std::string&, double) {});
+    RollCall roll_call(rank, peers, deadline, time, mailbox, watchdog);
+    try {
+      rank_main(rank, time, roll_call);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.fault(), Fault::hang);
+      errors[rank] = error.what();
+    }
+  };
+  time.run([&] {
+    std::deque<Background> ranks;
+    for (int rank = 0; rank < size; ++rank) {
+      ranks.emplace_back(time).start([&one, rank] { one(rank); });
+    }
+    for (Background& rank : ranks) rank.wait();
+  });
   return errors;
 }
 
@@ -80,10 +87,10 @@ const auto never = [] { return false; };
 
 TEST(RollCall, NamesTheRankThatHasNotCome) {
   std::atomic<bool> over = false;
-  const auto errors = run(4, 0.5, [&](int rank, RollCall& roll_call) {
+  const auto errors = run(4, 0.5, [&](int rank, Clock& time, RollCall& roll_call) {
     if (rank == 2) {
       roll_call.enter("forward pass", 3600);
-      while (!over) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      while (!over) time.sleep(0.005);
       return;
     }
     roll_call.enter("reduce", 0.5);
@@ -105,11 +112,11 @@ TEST(RollCall, NamesTheRankThatHasNotCome) {
 TEST(RollCall, NamesTheRankThatFellSilentWhileItWaited) {
   // Arrived, waited, and was stopped: its notes end.
   std::atomic<bool> over = false;
-  const auto errors = run(3, 0.5, [&](int rank, RollCall& roll_call) {
+  const auto errors = run(3, 0.5, [&](int rank, Clock& time, RollCall& roll_call) {
     roll_call.enter("reduce", 0.5);
     try {
       roll_call.wait(roll_call.begin(), [&] {
-        while (rank == 1 && !over) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        while (rank == 1 && !over) time.sleep(0.005);
         return over.load();
       });
     } catch (const Error&) {
@@ -122,10 +129,10 @@ TEST(RollCall, NamesTheRankThatFellSilentWhileItWaited) {
 
 TEST(RollCall, RankOneNamesRankZero) {
   std::atomic<bool> over = false;
-  const auto errors = run(3, 0.4, [&](int rank, RollCall& roll_call) {
+  const auto errors = run(3, 0.4, [&](int rank, Clock& time, RollCall& roll_call) {
     roll_call.enter(rank == 0 ? "checkpoint" : "vote", rank == 0 ? 3600 : 0.4);
     if (rank == 0) {
-      while (!over) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      while (!over) time.sleep(0.005);
       return;
     }
     try {
@@ -142,10 +149,10 @@ TEST(RollCall, RankOneNamesRankZero) {
 TEST(RollCall, AnOverduePeerGetsItsVerdictBeforeTheWatchersOwnDeadline) {
   // Rank 0 came to the operation late and has patience left; rank 2 has not.
   std::atomic<bool> over = false;
-  const auto errors = run(3, 0.4, [&](int rank, RollCall& roll_call) {
+  const auto errors = run(3, 0.4, [&](int rank, Clock& time, RollCall& roll_call) {
     roll_call.enter(rank == 1 ? "decode" : "gather", rank == 2 ? 0.4 : 3600);
     if (rank == 1) {
-      while (!over) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      while (!over) time.sleep(0.005);
       return;
     }
     try {
@@ -159,7 +166,7 @@ TEST(RollCall, AnOverduePeerGetsItsVerdictBeforeTheWatchersOwnDeadline) {
 }
 
 TEST(RollCall, SaysSoWhenAllWaitForDifferentThings) {
-  const auto errors = run(2, 0.3, [&](int, RollCall& roll_call) {
+  const auto errors = run(2, 0.3, [&](int, Clock&, RollCall& roll_call) {
     roll_call.enter("vote", 0.3);
     roll_call.wait(roll_call.begin(), never);
   });
@@ -168,7 +175,7 @@ TEST(RollCall, SaysSoWhenAllWaitForDifferentThings) {
 }
 
 TEST(RollCall, AWaitWithinItsDeadlineIsNoError) {
-  const auto errors = run(2, 60, [&](int rank, RollCall& roll_call) {
+  const auto errors = run(2, 60, [&](int rank, Clock&, RollCall& roll_call) {
     for (int round = 0; round < 100; ++round) {
       const auto operation = roll_call.begin();
       int looks = 0;
@@ -183,10 +190,10 @@ TEST(RollCall, NoticesAProcessThatHasEnded) {
   if (child == 0) _exit(0);
   Mailboxes boxes(2);
   Mailbox mailbox(boxes, 0);
-  Watchdog watchdog([](const std::string&, double) {});
+  Watchdog watchdog(this_clock, [](const std::string&, double) {});
   Peer self = this_process(), other = self;
   other.pid = child;
-  RollCall roll_call(0, {self, other}, 3600, mailbox, watchdog);
+  RollCall roll_call(0, {self, other}, 3600, this_clock, mailbox, watchdog);
   try {
     roll_call.wait(roll_call.begin(), never);
     ADD_FAILURE();
@@ -198,39 +205,55 @@ TEST(RollCall, NoticesAProcessThatHasEnded) {
 }
 
 TEST(Watchdog, BarksOnceForASectionThatLastsTooLong) {
-  std::atomic<int> barks = 0;
-  std::string section;
-  {
-    Watchdog watchdog([&](const std::string& name, double) {
-      section = name;
-      ++barks;
-    });
+  std::vector<std::string> barks;
+  VirtualTime time;
+  time.run([&] {
+    Watchdog watchdog(time, [&](const std::string& name, double) { barks.push_back(name); });
     watchdog.watch("", 0.01);  // no section, no deadline
+    time.sleep(10);
     watchdog.watch("quick", 3600);
-    watchdog.watch("slow", 0.05);
-    while (barks == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  EXPECT_EQ(section, "slow");
-  EXPECT_EQ(barks, 1);
+    time.sleep(3000);
+    watchdog.watch("slow", 60);
+    time.sleep(59);
+    EXPECT_THAT(barks, IsEmpty());
+    time.sleep(600);
+  });
+  EXPECT_THAT(barks, testing::ElementsAre("slow"));
 }
 
 // Barks over a stretch of three deadlines in which there are signs of life, or none.
 int barks_over_three_deadlines(bool alive) {
-  constexpr double kDeadline = 1;
-  std::atomic<int> barks = 0;
-  Watchdog watchdog([&](const std::string&, double) { ++barks; });
-  watchdog.watch("long work", kDeadline);
-  for (RunningTime clock; clock.seconds() < 3 * kDeadline;) {
-    if (alive) watchdog.alive();
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  watchdog.watch("", 0);
+  int barks = 0;
+  VirtualTime time;
+  time.run([&] {
+    Watchdog watchdog(time, [&](const std::string&, double) { ++barks; });
+    watchdog.watch("long work", 60);
+    for (int second = 0; second < 180; ++second) {
+      if (alive) watchdog.alive();
+      time.sleep(1);
+    }
+    watchdog.watch("", 0);
+  });
   return barks;
 }
 
 TEST(Watchdog, IsCalmWhileThereAreSignsOfLife) {
   EXPECT_EQ(barks_over_three_deadlines(true), 0);
   EXPECT_EQ(barks_over_three_deadlines(false), 1);  // the control
+}
+
+TEST(RunningTime, CountsOneSecondOfAStretchInWhichTheProcessWasStopped) {
+  VirtualTime time;
+  time.run([&] {
+    RunningTime running(time);
+    for (int i = 0; i < 4; ++i) {
+      time.sleep(0.5);
+      running.seconds();
+    }
+    EXPECT_DOUBLE_EQ(running.seconds(), 2);
+    time.sleep(3600);
+    EXPECT_DOUBLE_EQ(running.seconds(), 3);
+  });
 }
 
 }  // namespace

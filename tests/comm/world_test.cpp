@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "core/registry.h"
+#include "tests/core/this_machine.h"
 
 namespace metaloom {
 namespace {
@@ -60,7 +61,7 @@ std::string refusal(const std::function<void()>& call) {
 TEST(World, APlainProcessIsAWorldOfItsOwn) {
   const LauncherVariables none(std::vector<Setting>{});
   EXPECT_FALSE(started_by_launcher());
-  const auto world = join_world({});
+  const auto world = join_world({}, this_clock);
   EXPECT_EQ(world->size(), 1);
   const Section section(*world, "test");
   EXPECT_EQ(world->vote({4, -1}), (std::vector<std::int64_t>{4, -1}));
@@ -69,18 +70,18 @@ TEST(World, APlainProcessIsAWorldOfItsOwn) {
 
 TEST(World, MpiNeedsALauncher) {
   const LauncherVariables none(std::vector<Setting>{});
-  EXPECT_THAT(refusal([] { Registry<Communicator>::make("mpi", CommOptions{}); }),
+  EXPECT_THAT(refusal([] { Registry<Communicator>::make("mpi", CommOptions{}, this_clock); }),
               HasSubstr("mpirun -np N"));
 }
 
 TEST(World, SlurmTasksThatDoNotKnowOfEachOtherAreRefused) {
   const LauncherVariables srun_without_pmix(std::vector<Setting>{{"SLURM_NTASKS", "8"}});
-  EXPECT_THAT(refusal([] { join_world({}); }), HasSubstr("srun --mpi=pmix"));
+  EXPECT_THAT(refusal([] { join_world({}, this_clock); }), HasSubstr("srun --mpi=pmix"));
   CommOptions options;
   options.backend = "mpi";
-  EXPECT_THAT(refusal([&] { join_world(options); }), HasSubstr("srun --mpi=pmix"));
+  EXPECT_THAT(refusal([&] { join_world(options, this_clock); }), HasSubstr("srun --mpi=pmix"));
   options.backend = "local";  // said so
-  EXPECT_EQ(join_world(options)->size(), 1);
+  EXPECT_EQ(join_world(options, this_clock)->size(), 1);
 }
 
 TEST(World, ASingleRankOfMpirunInsideAnAllocationIsFine) {
@@ -95,18 +96,18 @@ TEST(World, ASingleRankOfMpirunInsideAnAllocationIsFine) {
 TEST(World, AnUnknownBackendIsRefusedWithTheNearestKnown) {
   CommOptions options;
   options.backend = "mpl";
-  EXPECT_THAT(refusal([&] { join_world(options); }), HasSubstr("\"mpi\""));
+  EXPECT_THAT(refusal([&] { join_world(options, this_clock); }), HasSubstr("\"mpi\""));
 }
 
 TEST(World, TheCpuIsTheDeviceWhereNoGpuIsVisible) {
   const LauncherVariables none(std::vector<Setting>{});
-  const auto world = join_world({});
+  const auto world = join_world({}, this_clock);
   if (rank_device(world->place()).is_cuda()) GTEST_SKIP() << "a GPU is visible here";
   const auto names = Registry<Communicator>::names();
   if (std::find(names.begin(), names.end(), "nccl") == names.end()) {
     GTEST_SKIP() << "built without CUDA: no nccl";
   }
-  EXPECT_THAT(refusal([] { Registry<Communicator>::make("nccl", CommOptions{}); }),
+  EXPECT_THAT(refusal([] { Registry<Communicator>::make("nccl", CommOptions{}, this_clock); }),
               HasSubstr("no GPU is visible"));
 }
 

@@ -1,4 +1,5 @@
 #include "tests/comm/worlds.h"
+#include "tests/core/this_machine.h"
 
 #include <gtest/gtest.h>
 
@@ -30,7 +31,7 @@ class ProcessWorld final : public testing::Environment {
       }
       CommOptions options;
       options.deadline = kDeadline;
-      world_ = Registry<Communicator>::make(backend, options);
+      world_ = Registry<Communicator>::make(backend, options, this_clock);
     }
     return *world_;
   }

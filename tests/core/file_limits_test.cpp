@@ -13,6 +13,7 @@
 #include "core/log/line_file.h"
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"
+#include "tests/core/this_machine.h"
 
 namespace metaloom {
 namespace {
@@ -70,7 +71,7 @@ TEST(FileLimits, APipeIsWrittenThroughAndStays) {
 TEST(LineFile, KeepsWholeLinesUnderALimit) {
   const Scratch scratch;
   std::signal(SIGXFSZ, SIG_IGN);
-  LineFile file(scratch.path() / "lines");
+  LineFile file(this_disk, scratch.path() / "lines");
   {
     const Limit limit(RLIMIT_FSIZE, 10);
     EXPECT_TRUE(file.append("12345\n"));

@@ -6,6 +6,7 @@
 
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"
+#include "tests/core/this_machine.h"
 
 namespace metaloom {
 namespace {
@@ -49,8 +50,8 @@ TEST(Files, ReplaceLeavesNothingElse) {
 TEST(Files, ReplaceLinkMovesIt) {
   const Scratch scratch;
   const auto link = scratch.path() / "latest";
-  replace_link(link, "step_1");
-  replace_link(link, "step_2");
+  this_disk.replace_link(link, "step_1");
+  this_disk.replace_link(link, "step_2");
   EXPECT_EQ(fs::read_symlink(link), "step_2");
   EXPECT_EQ(entries(scratch.path()), 1u);
 }
@@ -58,7 +59,7 @@ TEST(Files, ReplaceLinkMovesIt) {
 TEST(Files, ReplaceLinkRefusesAFolderInItsPlace) {
   const Scratch scratch;
   fs::create_directory(scratch.path() / "latest");
-  EXPECT_ERROR(replace_link(scratch.path() / "latest", "x"), Fault::usage, "latest");
+  EXPECT_ERROR(this_disk.replace_link(scratch.path() / "latest", "x"), Fault::usage, "latest");
   EXPECT_EQ(entries(scratch.path()), 1u);
 }
 

@@ -10,6 +10,7 @@
 #include "core/files/files.h"
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"
+#include "tests/core/this_machine.h"
 
 namespace metaloom {
 namespace {
@@ -20,7 +21,7 @@ TEST(Log, NamesTheRankAndWritesTheFile) {
   testing::internal::CaptureStderr();
   start_log(0, 2);
   spdlog::info("before");
-  log_to_file(file);
+  log_to_file(this_disk, file);
   spdlog::info("during");
   const auto shown = testing::internal::GetCapturedStderr();
   EXPECT_NE(shown.find("rank 0 info: before"), std::string::npos) << shown;
@@ -34,7 +35,7 @@ TEST(Log, OtherRanksOnlyWarn) {
   const Scratch scratch;
   testing::internal::CaptureStderr();
   start_log(1, 2);
-  log_to_file(scratch.path() / "log.txt");
+  log_to_file(this_disk, scratch.path() / "log.txt");
   spdlog::info("quiet");
   spdlog::warn("loud");
   const auto shown = testing::internal::GetCapturedStderr();
@@ -49,7 +50,7 @@ TEST(Log, AFileThatCannotBeIsToldOnceAndEndsNothing) {
   start_log(0, 1);
   const Scratch scratch;
   testing::internal::CaptureStderr();
-  log_to_file(scratch.path());  // a folder
+  log_to_file(this_disk, scratch.path());  // a folder
   spdlog::info("one");
   spdlog::info("two");
   const auto shown = testing::internal::GetCapturedStderr();
@@ -66,7 +67,7 @@ TEST(Log, LinesThatAFullDiskRefusesWaitForSpace) {
   if (!disk.mounted()) GTEST_SKIP() << "needs the right to mount a tmpfs";
   start_log(0, 1);
   testing::internal::CaptureStderr();
-  log_to_file(disk.path() / "log.txt");
+  log_to_file(this_disk, disk.path() / "log.txt");
   std::ofstream(disk.path() / "filler") << std::string(1 << 17, 'x');
   for (int i = 0; i < 200; ++i) spdlog::info("line {} {}", i, std::string(200, '.'));
   std::filesystem::remove(disk.path() / "filler");

@@ -58,10 +58,19 @@ BAD = [
     ("core/a.h", "#pragma once\n", "a header opens with"),
     ("worker/a.cpp", '  fmt::print(stderr, "{}", text);\n', "use say() of core/log/log.h"),
     ("worker/a.cpp", "int main() {\n}\n", "the only main"),
+    ("comm/roll_call/a.cpp", '#include "comm/communicator.h"\n', "comm/roll_call must not see comm/"),
+    ("worker/a.cpp", "const auto start = std::chrono::steady_clock::now();\n", "time is a value"),
+    ("comm/a.cpp", "  std::this_thread::sleep_for(pause);\n", "time is a value"),
+    ("comm/a.cpp", "  changed_.wait_for(lock, pause);\n", "time is a value"),
+    ("checkpoints/a.cpp", "  manifest.time = std::time(nullptr);\n", "time is a value"),
+    ("checkpoints/a.cpp", "  writing_ = std::async(std::launch::async, write);\n", "time is a value"),
+    ("launcher/a.cpp", "  ::clock_gettime(CLOCK_REALTIME, &now);\n", "time is a value"),
 ]
 
 GOOD = [
     ("core/archive/hdf5.h", HEADER + "#include <hdf5.h>\n#include <vector>\n#include <sys/stat.h>\n#include <ATen/ATen.h>\n"),
+    ("core/clock.cpp", "double now() {\n  return count(std::chrono::steady_clock::now());\n}\n"),
+    ("tests/core/clock_test.cpp", "const auto start = std::chrono::steady_clock::now();\n"),
     ("comm/mpi.cpp", '#include <mpi.h>\n#include "core/error.h"\n#include "comm/communicator.h"\n'),
     ("worker/loop.cpp", '#include "methods/method.h"\n#include "checkpoints/checkpoint.h"\n#include <spdlog/spdlog.h>\n'),
     ("launcher/main.cpp", '#include "worker/loop.h"\n#include "models/backbone.h"\nint main() {\n}\n'),

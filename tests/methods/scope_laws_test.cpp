@@ -105,7 +105,7 @@ TEST_P(ScopeLaws, FastWeightsOfAPackReadAsTheWholeDoes) {
             .logits(*world_.pretrained.backbone, *reading.weights,
                     world_.pretrained.backbone->encode(*reading.weights, batch, options));
     std::vector<std::int64_t> labels;
-    for (const Example* row : rows) labels.push_back(row->label);
+    for (const Example* row : rows) labels.push_back(row->target.label);
     const at::Tensor loss = at::nll_loss(logits_QN.log_softmax(1), at::tensor(labels, at::kLong));
     EXPECT_NEAR(loss.item<double>(), loss_T[static_cast<std::int64_t>(t)].item<double>(), 1e-12);
     MetaGradient meta;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "tests/core/scratch.h"
+#include "tests/core/this_machine.h"
 #include "tests/worker/toy_run.h"
 
 namespace metaloom {
@@ -15,7 +16,7 @@ namespace {
 // A world of one that counts its signs of life.
 class Listener final : public Communicator {
  public:
-  Listener() : Communicator({}, 60) {}
+  Listener() : Communicator({}, 60, this_clock) {}
   std::unique_ptr<Pending> all_reduce(at::Tensor, Reduce) override { return nullptr; }
   std::unique_ptr<Pending> reduce_scatter(at::Tensor, Reduce) override { return nullptr; }
   std::unique_ptr<Pending> all_gather(at::Tensor) override { return nullptr; }

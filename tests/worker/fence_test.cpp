@@ -9,6 +9,7 @@
 
 #include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"
+#include "tests/core/this_machine.h"
 #include "tests/worker/toy_run.h"
 
 namespace metaloom {
@@ -30,7 +31,7 @@ class Rank {
         optimizer_({.rate = 0.1}, theta_),
         progress{.step = options.first, .threads = 1, .stage = "toy"} {
     const CheckpointOptions saves{.every = options.every, .keep = 100};
-    if (comm.rank() == 0) folder_.emplace(folder, saves, "c");
+    if (comm.rank() == 0) folder_.emplace(this_disk, this_clock, folder, saves, "c");
     fence.emplace(Fence::Parts{comm, theta_, optimizer_, progress, lineage_, texts, shared_,
                                folder_ ? &*folder_ : nullptr, std::move(told_to_stop)},
                   saves, options.steps, options.budget);

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/files/files.h"
 #include "tests/core/scratch.h"
+#include "tests/core/this_machine.h"
 
 namespace metaloom {
 namespace {
@@ -23,7 +24,7 @@ TEST(MetricsFile, KeepsOneCurveThroughAResume) {
                "{\"kind\":\"evaluation\",\"step\":2}\n"
                "{\"kind\":\"evaluation\",\"step\":2,\"final\":true}\n"
                "{\"kind\":\"update\",\"st");
-  MetricsFile(path, 2).append("{\"kind\":\"update\",\"step\":3,\"again\":1}");
+  MetricsFile(this_disk, path, 2).append("{\"kind\":\"update\",\"step\":3,\"again\":1}");
   EXPECT_EQ(read_text(path),
             "{\"kind\":\"evaluation\",\"step\":0}\n"
             "{\"kind\":\"update\",\"step\":1}\n"
@@ -43,7 +44,7 @@ TEST(MetricsFile, LinesThatAFullDiskRefusesWaitForSpace) {
     expected += line + '\n';
   };
   {
-    MetricsFile file(path, 0);
+    MetricsFile file(this_disk, path, 0);
     append(file, 1);
     std::ofstream(disk.path() / "filler") << std::string(1 << 17, 'x');
     for (std::int64_t step = 2; step < 20; ++step) append(file, step);
@@ -67,7 +68,7 @@ TEST(MetricsFile, DropsLinesThatAreNoneOfOurs) {
   for (const std::string line :
        {"[1]", "7", "null", "{\"step\":\"one\"}", "{\"step\":null}", "{}", "", "}", "\"step\""}) {
     replace_file(path, good + line + "\n" + good);
-    const MetricsFile file(path, 2);
+    const MetricsFile file(this_disk, path, 2);
     EXPECT_EQ(read_text(path), good + good) << line;
   }
 }
@@ -76,7 +77,7 @@ TEST(MetricsFile, StartsAfreshAtStepZero) {
   const Scratch scratch;
   const auto path = scratch.path() / "metrics.jsonl";
   replace_file(path, "{\"kind\":\"evaluation\",\"step\":0}\n");
-  MetricsFile(path, 0).append("{\"step\":0}");
+  MetricsFile(this_disk, path, 0).append("{\"step\":0}");
   EXPECT_EQ(read_text(path), "{\"step\":0}\n");
 }
 
@@ -84,12 +85,12 @@ TEST(MetricsFile, WhatCannotBeReadIsAnErrorAndStays) {
   const Scratch scratch;
   const auto path = scratch.path() / "metrics.jsonl";
   std::filesystem::create_directory(path);
-  EXPECT_THROW(MetricsFile(path, 2), Error);
+  EXPECT_THROW(MetricsFile(this_disk, path, 2), Error);
   EXPECT_TRUE(std::filesystem::is_directory(path));
 }
 
 TEST(MetricsFile, RefusesAFolderThatIsNotThere) {
-  EXPECT_THROW(MetricsFile("no/such/folder/metrics.jsonl", 0), Error);
+  EXPECT_THROW(MetricsFile(this_disk, "no/such/folder/metrics.jsonl", 0), Error);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "tests/core/this_machine.h"
 #include "tests/worker/reduction_worlds.h"
 
 namespace metaloom {
@@ -196,7 +197,7 @@ TEST(OrderedReduction, IsBitwiseEqualAtAnyWorldSizeAndTheSummedOneToRounding) {
 }
 
 TEST(GradientReduction, NormOfAnyNumberOfParameters) {
-  const auto comm = Registry<Communicator>::make("local", CommOptions{});
+  const auto comm = Registry<Communicator>::make("local", CommOptions{}, this_clock);
   for (std::int64_t count : {1, 4095, 4096, 10000}) {
     Params values;
     values.set("a", at::zeros({count}));

@@ -5,8 +5,6 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "tests/worker/reduction_worlds.h"
 
 namespace metaloom {
@@ -23,9 +21,9 @@ class Sharded final : public GradientReduction {
 
   at::Tensor sum() override { return comm().part(padded_).narrow(0, 0, shard().span.length); }
   double norm() override {
-    at::Tensor squares = at::scalar_tensor(sum_of_squares(sum()), at::kDouble);
+    const at::Tensor squares = sum_of_squares(sum());
     comm().all_reduce(squares, Reduce::sum)->wait();
-    return std::sqrt(squares.item<double>());
+    return squares.sqrt().item<double>();
   }
   Shard shard() override {
     const Span mine = Span{each_ * comm().rank(), each_}.within(all_);

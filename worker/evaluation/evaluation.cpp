@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cmath>
 
 #include "core/error.h"
@@ -78,24 +77,28 @@ std::vector<Score> summarise(const DatasetInfo& dataset, const std::vector<Measu
 /// The progress line of an evaluation; it is gone when the scores are there.
 class Watched {
  public:
-  Watched(std::string title, std::size_t tasks, bool shown)
-      : title_(std::move(title)), tasks_(tasks), line_(shown) {}
+  Watched(Clock& clock, std::string title, std::size_t tasks, bool shown)
+      : clock_(clock),
+        title_(std::move(title)),
+        tasks_(tasks),
+        line_(clock, shown),
+        start_(clock.now()) {}
   ~Watched() { line_.clear(); }
 
   /// After `count` tasks of the world, about: this rank speaks for all.
   void done(std::size_t count) {
     if (!line_.due()) return;
-    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start_;
     const double left = static_cast<double>(tasks_ - count) / static_cast<double>(count);
     line_.show(fmt::format("{}  {}/{} tasks  ETA {}", title_, count, tasks_,
-                           duration_text(taken.count() * left)));
+                           duration_text((clock_.now() - start_) * left)));
   }
 
  private:
+  Clock& clock_;
   std::string title_;
   std::size_t tasks_;
   ProgressLine line_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  double start_;
 };
 
 }  // namespace
@@ -126,7 +129,7 @@ std::vector<Score> evaluate(Communicator& comm, const Method& method, const Para
     ids.insert(ids.end(), more.begin(), more.end());
   }
   Json mine = Json::array();
-  Watched watched(title, ids.size(), comm.rank() == 0);
+  Watched watched(comm.clock(), title, ids.size(), comm.rank() == 0);
   for (std::size_t i = comm.rank(); i < ids.size(); i += comm.size()) {
     section.alive();  // the deadline is that of one task, however many there are
     const Task task = mix.draw(ids[i]);

@@ -3,8 +3,6 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "core/error.h"
 #include "core/registry.h"
 
@@ -52,10 +50,10 @@ void GradientReduction::add(const std::string& name, const at::Tensor& gradient)
 }
 
 double GradientReduction::norm() {
-  return std::sqrt(sum_of_squares(sum()));
+  return sum_of_squares(sum()).sqrt().item<double>();
 }
 
-double GradientReduction::sum_of_squares(const at::Tensor& values) {
+at::Tensor GradientReduction::sum_of_squares(const at::Tensor& values) {
   // Short stretches in the sum's own precision, then fp64: one pass over memory, no loss where
   // there are many parameters, the same at any number of threads.
   constexpr std::int64_t kStretch = 4096;
@@ -63,9 +61,8 @@ double GradientReduction::sum_of_squares(const at::Tensor& values) {
     return at::linalg_vector_norm(rows, 2, at::IntArrayRef{1}).to(at::kDouble).square().sum();
   };
   const std::int64_t whole = values.numel() / kStretch * kStretch, rest = values.numel() - whole;
-  return (squares(values.narrow(0, 0, whole).view({-1, kStretch})) +
-          squares(values.narrow(0, whole, rest).view({1, rest})))
-      .item<double>();
+  return squares(values.narrow(0, 0, whole).view({-1, kStretch})) +
+         squares(values.narrow(0, whole, rest).view({1, rest}));
 }
 
 std::unique_ptr<GradientReduction> reduction_of(const CommOptions& options, Communicator& comm,

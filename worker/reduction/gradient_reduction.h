@@ -73,8 +73,8 @@ class GradientReduction : public GradientSink {
   const FlatParams& theta() const { return theta_; }
   /// The stretches of theta.flat() that the present phase trains; none is empty.
   const std::vector<Span>& spans() const { return spans_; }
-  /// The sum of the squares of `values` [n], fp64.
-  static double sum_of_squares(const at::Tensor& values);
+  /// The sum of the squares of `values` [n], as an fp64 scalar.
+  static at::Tensor sum_of_squares(const at::Tensor& values);
 
  private:
   Communicator& comm_;

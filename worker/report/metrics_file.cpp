@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "core/error.h"
-#include "core/files/files.h"
 #include "core/json.h"
 #include "core/log/log.h"
 
@@ -35,12 +34,9 @@ std::string kept_of(const std::string& text, std::int64_t step) {
 
 }  // namespace
 
-MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t step) : file_(path) {
-  std::error_code ignored;
-  const auto status = std::filesystem::status(path, ignored);
-  if (status.type() != std::filesystem::file_type::not_found) {
-    replace_file(path, step == 0 ? "" : kept_of(read_text(path), step));
-  }
+MetricsFile::MetricsFile(Disk& disk, const std::filesystem::path& path, std::int64_t step)
+    : file_(disk, path) {
+  if (disk.look(path)) disk.replace(path, step == 0 ? "" : kept_of(disk.read_text(path), step));
   if (!file_.append("")) {
     throw Error(Fault::data, "cannot write the metrics", path.string(),
                 "Check that the run's folder is writable.");

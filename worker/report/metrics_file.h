@@ -15,7 +15,8 @@ class MetricsFile {
   /// Opens for appending after dropping what a run that resumes after update `step` is about to
   /// write again: lines of later steps, that step's scores; and any line that is none of ours (a
   /// half-written last one). Step 0 starts the file afresh. Throws Error where it cannot be read.
-  MetricsFile(const std::filesystem::path& path, std::int64_t step);
+  /// `disk` outlives it.
+  MetricsFile(Disk& disk, const std::filesystem::path& path, std::int64_t step);
   ~MetricsFile();  // tries a last time to write what was refused; logs a failure
   /// Appends one JSON object (text without line breaks). What the disk refuses for the moment is
   /// kept and tried again with the next line: whether a full disk ends the run is for the

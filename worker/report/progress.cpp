@@ -14,10 +14,6 @@ constexpr double kSecondsBetweenLogLines = 10;
 constexpr double kSecondsBetweenRedraws = 0.2;
 constexpr double kSmoothing = 0.1;  // weight of the newest update in the rates
 
-double seconds(std::chrono::steady_clock::duration time) {
-  return std::chrono::duration<double>(time).count();
-}
-
 }  // namespace
 
 std::string duration_text(double seconds) {
@@ -26,21 +22,21 @@ std::string duration_text(double seconds) {
   return fmt::format("{}:{:02}", all / 60, all % 60);
 }
 
-ProgressLine::ProgressLine(bool shown)
-    : shown_(shown), terminal_(isatty(STDERR_FILENO) != 0), last_(Clock::now()) {}
+ProgressLine::ProgressLine(Clock& clock, bool shown)
+    : clock_(clock), shown_(shown), terminal_(isatty(STDERR_FILENO) != 0), last_(clock.now()) {}
 
 ProgressLine::~ProgressLine() {
   end();
 }
 
 bool ProgressLine::due() const {
-  return shown_ && seconds(Clock::now() - last_) >=
-                       (terminal_ ? kSecondsBetweenRedraws : kSecondsBetweenLogLines);
+  return shown_ &&
+         clock_.now() - last_ >= (terminal_ ? kSecondsBetweenRedraws : kSecondsBetweenLogLines);
 }
 
 void ProgressLine::show(const std::string& text) {
   if (!shown_) return;
-  last_ = Clock::now();
+  last_ = clock_.now();
   open_ = terminal_;
   if (terminal_) {
     say(fmt::format("\r{}\033[K", text));
@@ -59,30 +55,32 @@ void ProgressLine::clear() {
   open_ = false;
 }
 
-Progress::Progress(std::string name, std::int64_t first_step, std::int64_t steps, bool shown)
-    : name_(std::move(name)),
+Progress::Progress(Clock& clock, std::string name, std::int64_t first_step, std::int64_t steps,
+                   bool shown)
+    : clock_(clock),
+      name_(std::move(name)),
       first_step_(first_step),
       steps_(steps),
-      line_(shown),
-      start_(Clock::now()),
+      line_(clock, shown),
+      start_(clock.now()),
       last_update_(start_) {}
 
-void Progress::leave_out(Clock::duration time) {
-  start_ += time;
-  last_update_ += time;
+void Progress::leave_out(double seconds) {
+  start_ += seconds;
+  last_update_ += seconds;
 }
 
 void Progress::update(std::int64_t step, double loss, const std::string& metrics,
                       std::int64_t tokens, std::int64_t tasks) {
-  const auto now = Clock::now();
-  const double took = std::max(1e-9, seconds(now - last_update_));
+  const double now = clock_.now();
+  const double took = std::max(1e-9, now - last_update_);
   const bool first = last_update_ == start_;
   last_update_ = now;
   const double smoothing = first ? 1 : kSmoothing;
   tokens_rate_ += smoothing * (static_cast<double>(tokens) / took - tokens_rate_);
   tasks_rate_ += smoothing * (static_cast<double>(tasks) / took - tasks_rate_);
   if (step != steps_ && step != first_step_ + 1 && !line_.due()) return;
-  const double each = seconds(now - start_) / static_cast<double>(step - first_step_);
+  const double each = (now - start_) / static_cast<double>(step - first_step_);
   line_.show(fmt::format("{}  {}/{}  loss {:.4f}{}  {:.0f} tokens/s  {:.1f} tasks/s  ETA {}", name_,
                          step, steps_, loss, metrics, tokens_rate_, tasks_rate_,
                          duration_text(each * static_cast<double>(steps_ - step))));

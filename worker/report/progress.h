@@ -2,16 +2,17 @@
 // rewrites itself; in a log it appears every few seconds.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string>
+
+#include "core/clock.h"
 
 namespace metaloom {
 
 /// A line on standard error, of one process of the world (`shown`).
 class ProgressLine {
  public:
-  explicit ProgressLine(bool shown);
+  ProgressLine(Clock& clock, bool shown);
   ~ProgressLine();
 
   /// Whether enough time has passed for another look.
@@ -23,31 +24,31 @@ class ProgressLine {
   void clear();
 
  private:
-  using Clock = std::chrono::steady_clock;
+  Clock& clock_;
   bool shown_, terminal_, open_ = false;
-  Clock::time_point last_;
+  double last_;
 };
 
 /// Of training.
 class Progress {
  public:
   /// `shown` on rank 0 only. Rates and ETA count from `first_step`.
-  Progress(std::string name, std::int64_t first_step, std::int64_t steps, bool shown);
+  Progress(Clock& clock, std::string name, std::int64_t first_step, std::int64_t steps, bool shown);
 
   /// After update `step` (1-based count of updates made).
   void update(std::int64_t step, double loss, const std::string& metrics, std::int64_t tokens,
               std::int64_t tasks);
-  /// Time that was spent on something else than updates: it counts in no rate and no ETA.
-  void leave_out(std::chrono::steady_clock::duration time);
+  /// Seconds that were spent on something else than updates: they count in no rate and no ETA.
+  void leave_out(double seconds);
   double tokens_per_second() const { return tokens_rate_; }
   double tasks_per_second() const { return tasks_rate_; }
 
  private:
-  using Clock = std::chrono::steady_clock;
+  Clock& clock_;
   std::string name_;
   std::int64_t first_step_, steps_;
   ProgressLine line_;
-  Clock::time_point start_, last_update_;
+  double start_, last_update_;
   double tokens_rate_ = 0, tasks_rate_ = 0;
 };
 

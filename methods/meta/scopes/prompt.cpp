@@ -1,5 +1,6 @@
 // The soft prompt alone, before a frozen model.
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include "core/error.h"
 #include "core/registry.h"
@@ -16,7 +17,7 @@ class PromptScope final : public Scope {
       : Scope(in.pretrained), soft_(in.soft), rng_(in.rng) {
     if (soft_.tokens > 0) return;
     throw Error(Fault::usage, "scope = \"prompt\" has nothing to learn: no soft token",
-                "method.template",
+                fmt::format("method.template = \"{}\"", soft_.template_words),
                 "Write <soft:8> into the template, or set method.scope = \"full\".");
   }
 

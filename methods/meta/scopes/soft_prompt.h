@@ -20,7 +20,8 @@ constexpr std::array<std::string_view, 2> words_of(SoftStart) {
 struct SoftPrompt {
   std::int64_t tokens = 0;  // of the template
   SoftStart start = SoftStart::words;
-  std::string words;  // whose embeddings SoftStart::words takes, over and over
+  std::string words;           // whose embeddings SoftStart::words takes, over and over
+  std::string template_words;  // the template, for messages
 };
 
 /// The soft tokens at step 0, [P, D]: embeddings of words, or noise of their size. Throws

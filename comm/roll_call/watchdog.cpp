@@ -1,4 +1,4 @@
-#include "comm/watchdog.h"
+#include "comm/roll_call/watchdog.h"
 
 #include <algorithm>
 
@@ -11,21 +11,26 @@ constexpr double kLongestLap = 1.0;  // seconds between two looks at the clock, 
 }  // namespace
 
 double RunningTime::seconds() {
-  const auto now = std::chrono::steady_clock::now();
-  const std::chrono::duration<double> lap = now - last_;
+  const double now = clock_.now();
+  const double lap = now - last_;
   last_ = now;
-  return seconds_ += std::min(lap.count(), kLongestLap);
+  return seconds_ += std::min(lap, kLongestLap);
 }
 
-Watchdog::Watchdog(Expired expired) : expired_(std::move(expired)), thread_([this] { run(); }) {}
+void RunningTime::restart() {
+  last_ = clock_.now();
+  seconds_ = 0;
+}
+
+Watchdog::Watchdog(Clock& clock, Expired expired)
+    : clock_(clock), expired_(std::move(expired)), in_section_(clock), thread_(clock) {
+  thread_.start([this] { run(); });
+}
 
 Watchdog::~Watchdog() {
-  {
-    const std::lock_guard lock(mutex_);
-    ended_ = true;
-  }
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
   changed_.notify_all();
-  thread_.join();
 }
 
 void Watchdog::watch(const std::string& section, double deadline) {
@@ -34,23 +39,21 @@ void Watchdog::watch(const std::string& section, double deadline) {
   const bool wake = section_.empty() != section.empty() || deadline < deadline_;
   section_ = section;
   deadline_ = deadline;
-  in_section_ = RunningTime();
-  if (wake) changed_.notify_all();
+  in_section_.restart();
+  if (!wake) return;
+  woken_ = true;
+  changed_.notify_all();
 }
 
 void Watchdog::alive() {
   const std::lock_guard lock(mutex_);
-  in_section_ = RunningTime();
+  in_section_.restart();
 }
 
 void Watchdog::run() {
   std::unique_lock lock(mutex_);
   while (!ended_) {
-    if (section_.empty()) {
-      changed_.wait(lock);
-      continue;
-    }
-    const double left = deadline_ - in_section_.seconds();
+    const double left = section_.empty() ? kNever : deadline_ - in_section_.seconds();
     if (left <= 0) {
       const std::string section = section_;
       const double deadline = deadline_;
@@ -61,7 +64,9 @@ void Watchdog::run() {
       continue;
     }
     // Looks at the clock twice a lap, or a stopped process could not be told from a stuck one.
-    changed_.wait_for(lock, std::chrono::duration<double>(std::min(left, kLongestLap / 2)));
+    const double until = section_.empty() ? kNever : clock_.now() + std::min(left, kLongestLap / 2);
+    woken_ = false;
+    clock_.wait(lock, changed_, until, [this] { return woken_ || ended_; });
   }
 }
 

@@ -3,12 +3,13 @@
 // Nobody else can: the ranks that wait for this one only know that it is silent.
 #pragma once
 
-#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <string>
-#include <thread>
+
+#include "core/background.h"
+#include "core/clock.h"
 
 namespace metaloom {
 
@@ -16,10 +17,14 @@ namespace metaloom {
 /// (SIGSTOP, a suspended job) counts as one second at most, so that nobody is accused of it.
 class RunningTime {
  public:
+  explicit RunningTime(Clock& clock) : clock_(clock), last_(clock.now()) {}
   double seconds();
+  /// Starts again.
+  void restart();
 
  private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  Clock& clock_;
+  double last_;
   double seconds_ = 0;
 };
 
@@ -29,7 +34,8 @@ class Watchdog {
   /// no lock of ours. Putting a line together is fine (glibc's heap has an arena for each thread).
   using Expired = std::function<void(const std::string& section, double seconds)>;
 
-  explicit Watchdog(Expired expired);
+  /// `clock` outlives it.
+  Watchdog(Clock& clock, Expired expired);
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
@@ -42,14 +48,15 @@ class Watchdog {
  private:
   void run();
 
+  Clock& clock_;
   Expired expired_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::string section_;
   double deadline_ = 0;
   RunningTime in_section_;
-  bool ended_ = false;
-  std::thread thread_;  // last: it uses all of the above
+  bool woken_ = false, ended_ = false;
+  Background thread_;  // last: it uses all of the above
 };
 
 }  // namespace metaloom
