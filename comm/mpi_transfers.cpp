@@ -82,7 +82,7 @@ void MpiTransfers::pump() {
   }
   while (flying_.size() < kInFlight && started_ < queue_.size()) {
     Transfer& next = queue_[started_];
-    Chunk& chunk = flying_.emplace_back(MPI_REQUEST_NULL, false);
+    Chunk& chunk = flying_.emplace_back(Chunk{MPI_REQUEST_NULL, false});
     next.begun += begin_chunk(next, chunk.request);
     chunk.last = next.begun == next.data.numel();
     if (chunk.last) ++started_;

@@ -62,6 +62,7 @@ std::vector<Peer> meet_peers(int size) {
                           MPI_COMM_WORLD),
             "MPI_Allgather");
   std::vector<Peer> peers;
+  peers.reserve(all.size());
   for (const Hello& each : all) peers.push_back({each.host, each.pid, each.process_space});
   return peers;
 }

@@ -59,7 +59,7 @@ std::optional<Accusation> accuse(const Hearing& hearing) {
   if (!gone.empty()) return Accusation{Accusation::Kind::ended, gone};
   const bool late = is_late(hearing.waited, hearing.deadline);
   if (late || hearing.overdue > 0) {
-    const auto silent =
+    auto silent =
         accuse_silent(hearing, late ? hearing.operation : hearing.overdue, /*final=*/late);
     if (silent) return silent;
   }

@@ -9,7 +9,7 @@ namespace {
 
 // Where a contiguous integer dataset lies, checked against the size of its file.
 Extent place_of(hid_t dataset, std::size_t file_bytes, const std::string& path,
-               const std::string& origin) {
+                const std::string& origin) {
   const Handle type(H5Dget_type(dataset), H5Tclose, "read the type of", origin);
   const Handle plist(H5Dget_create_plist(dataset), H5Pclose, "read the storage of", origin);
   const bool narrow = H5Tequal(type, H5T_STD_I32LE) > 0, wide = H5Tequal(type, H5T_STD_I64LE) > 0;
@@ -20,7 +20,7 @@ Extent place_of(hid_t dataset, std::size_t file_bytes, const std::string& path,
   };
   if ((!narrow && !wide) || !contiguous) refuse("is not a contiguous array of int32 or int64");
   Extent place{0, static_cast<std::int64_t>(bounded_size(dataset, file_bytes, path, origin)),
-              narrow ? 4 : 8};
+               narrow ? 4 : 8};
   if (place.count == 0) return place;
   const haddr_t offset = H5Dget_offset(dataset);
   if (offset == HADDR_UNDEF) refuse("was never written");

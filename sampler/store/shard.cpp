@@ -4,7 +4,8 @@
 
 namespace metaloom {
 
-Shard::Shard(StoreFile file, std::int64_t labels) : file_(std::move(file)), labels_(labels) {
+StoreShard::StoreShard(StoreFile file, std::int64_t labels)
+    : file_(std::move(file)), labels_(labels) {
   for (const Split split : kSplits) {
     const Columns& c = columns_[static_cast<std::size_t>(split)] = columns_at(split);
     if (c.row_segments.size() != c.labels.size() + 1 || c.text_digests.size() != c.labels.size())
@@ -19,7 +20,7 @@ Shard::Shard(StoreFile file, std::int64_t labels) : file_(std::move(file)), labe
   }
 }
 
-Shard::Columns Shard::columns_at(Split split) const {
+StoreShard::Columns StoreShard::columns_at(Split split) const {
   const auto take = [&]<class T>(Column<T>& column, const char* name) {
     const std::string path = fmt::format("{}/{}", name_of(split), name);
     const auto found = file_.places.find(path);
@@ -38,7 +39,7 @@ Shard::Columns Shard::columns_at(Split split) const {
   return out;
 }
 
-std::span<const std::int64_t> Shard::bounds(Split split, std::int64_t row) const {
+std::span<const std::int64_t> StoreShard::bounds(Split split, std::int64_t row) const {
   const Columns& c = columns(split);
   const auto segments = c.row_segments.part(row, 2);
   if (segments[0] < 0 || segments[1] <= segments[0])
@@ -59,7 +60,7 @@ std::span<const std::int64_t> Shard::bounds(Split split, std::int64_t row) const
   return bounds;
 }
 
-void Shard::check(Split split, std::int64_t row) const {
+void StoreShard::check(Split split, std::int64_t row) const {
   const Columns& c = columns(split);
   const auto bounds = this->bounds(split, row);
   check_label(split, row, std::ssize(bounds) - 1);
@@ -69,7 +70,7 @@ void Shard::check(Split split, std::int64_t row) const {
 
 /// Without label names a label is the index of the right choice, the first segment being the
 /// context.
-void Shard::check_label(Split split, std::int64_t row, std::int64_t segments) const {
+void StoreShard::check_label(Split split, std::int64_t row, std::int64_t segments) const {
   const std::int64_t choices = segments > 2 ? segments - 1 : 0;
   const std::int64_t bound = labels_ > 0 ? labels_ : choices;
   const std::int32_t label = columns(split).labels[row];
@@ -78,7 +79,7 @@ void Shard::check_label(Split split, std::int64_t row, std::int64_t segments) co
 }
 
 /// Both offset tables start at 0, rise at every step and end where what they cut ends.
-void Shard::check(Split split) const {
+void StoreShard::check(Split split) const {
   const Columns& c = columns(split);
   if (c.row_segments[0] != 0 || c.segment_offsets[0] != 0)
     damaged("offsets that do not start at 0", split);
@@ -94,12 +95,12 @@ void Shard::check(Split split) const {
   c.text_digests.all();
 }
 
-std::string Shard::where(Split split, std::int64_t row) const {
+std::string StoreShard::where(Split split, std::int64_t row) const {
   const std::string out = fmt::format("{}, split {}", file_.file->path().string(), name_of(split));
   return row < 0 ? out : fmt::format("{}, row {}", out, row);
 }
 
-void Shard::damaged(const std::string& what, Split split, std::int64_t row) const {
+void StoreShard::damaged(const std::string& what, Split split, std::int64_t row) const {
   throw Error(Fault::data, what, where(split, row), kStoreCure);
 }
 

@@ -33,7 +33,7 @@ class Column {
   std::int64_t offset_ = 0, count_ = 0;
 };
 
-class Shard {
+class StoreShard {
  public:
   struct Columns {
     Column<std::int32_t> tokens, labels;
@@ -42,7 +42,7 @@ class Shard {
 
   /// `labels`: how many the store has. Throws Error{data} where a column is not there, or where
   /// their lengths contradict each other; reads none of them.
-  Shard(StoreFile file, std::int64_t labels);
+  StoreShard(StoreFile file, std::int64_t labels);
 
   std::int64_t rows(Split split) const { return columns(split).labels.size(); }
   const Columns& columns(Split split) const { return columns_[static_cast<std::size_t>(split)]; }

@@ -43,7 +43,7 @@ TokenStore::TokenStore(const std::filesystem::path& file) {
   read_info(manifest);
   for (auto& starts : starts_) starts.push_back(0);
   for (StoreFile& one : manifest.files) {
-    shards_.push_back(std::make_unique<Shard>(std::move(one), std::ssize(info_.labels)));
+    shards_.push_back(std::make_unique<StoreShard>(std::move(one), std::ssize(info_.labels)));
     for (const Split split : kSplits)
       starts_[index(split)].push_back(rows(split) + shards_.back()->rows(split));
   }
@@ -89,7 +89,7 @@ std::string TokenStore::column_digest(Split split, const char* name) const {
     throw Error(Fault::data, fmt::format("no digest of {}/{}", name_of(split), name),
                 file_.string(), kStoreCure);
   }
-  const Shard::Columns& c = shards_.front()->columns(split);
+  const StoreShard::Columns& c = shards_.front()->columns(split);
   const std::string_view wanted = name;
   const auto of = [](const auto& column) { return hex(digest(std::as_bytes(column.all()))); };
   if (wanted == "tokens") return of(c.tokens);
@@ -128,7 +128,7 @@ std::int64_t TokenStore::drawn_row(Split split, std::int64_t place) const {
   return place + low;
 }
 
-std::pair<const Shard*, std::int64_t> TokenStore::at(Split split, std::int64_t row) const {
+std::pair<const StoreShard*, std::int64_t> TokenStore::at(Split split, std::int64_t row) const {
   if (row < 0 || row >= rows(split))
     throw Error(Fault::internal, fmt::format("row {} of {} asked for", row, rows(split)),
                 fmt::format("{}, split {}", file_.string(), name_of(split)));

@@ -20,7 +20,7 @@
 
 namespace metaloom {
 
-class Shard;           // sampler/store/shard.h
+class StoreShard;      // sampler/store/shard.h
 struct StoreManifest;  // sampler/store/store_manifest.h
 
 class TokenStore {
@@ -76,14 +76,14 @@ class TokenStore {
   const std::vector<std::int64_t>& starts(Split split) const { return starts_[index(split)]; }
   void read_info(const StoreManifest& manifest);
   /// The shard that holds a row, and the row's number there.
-  std::pair<const Shard*, std::int64_t> at(Split split, std::int64_t row) const;
+  std::pair<const StoreShard*, std::int64_t> at(Split split, std::int64_t row) const;
   std::string column_digest(Split split, const char* name) const;
 
   std::filesystem::path file_;
   DatasetInfo info_;
   bool sharded_ = false;
   std::map<std::string, std::string> content_;  // of shards: digests of columns (StoreManifest)
-  std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<std::unique_ptr<StoreShard>> shards_;
   std::vector<std::int64_t> starts_[3];    // of each shard, the first of its rows; then all
   std::vector<std::int64_t> left_out_[3];  // ascending
 };
