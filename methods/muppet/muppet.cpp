@@ -166,7 +166,7 @@ at::Tensor Muppet::states(const Weights& weights, const Batch& batch, const Rng*
   options.dropout_rate = options_.dropout;
   const bool first_alone = reads == Reads::rows && options_.state == RowState::cls;
   if (first_alone) options.keep_R = batch.read_at_R;
-  const at::Tensor hidden_RLD = pretrained_.backbone->encode(weights, batch, options);
+  at::Tensor hidden_RLD = pretrained_.backbone->encode(weights, batch, options);
   if (first_alone || reads == Reads::positions) return hidden_RLD;
   const at::Tensor place_L = at::arange(batch.ids_RL.size(1), batch.length_R.options());
   const at::Tensor share_RL =

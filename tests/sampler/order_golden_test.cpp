@@ -1,5 +1,6 @@
-// What is drawn, and in which order, is that of commit 393860c: runs that began then go on with it.
-// The digests were printed by this test, built in that commit's sampler.
+// What is drawn, and in which order, is that of before stores had shards (commit b2fc349): runs
+// that began then go on with it. The digests were printed by this test, built in that commit's
+// sampler.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
