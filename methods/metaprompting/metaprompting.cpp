@@ -35,8 +35,10 @@ class MetaPrompting final : public Method, public Classifier {
     read_fields(section, "method", *this);
     for (const DatasetInfo* dataset : ingredients.datasets) check(*dataset);
     pieces_.emplace(ingredients.datasets);
-    fast_numbers_ = static_cast<double>(scope_->initial().numel());
-    phase_ = {"episodes", Half::all, names_of(groups(initial()))};
+    const Params theta = initial();
+    fast_numbers_ = static_cast<double>(
+        theta.select([this](std::string_view name) { return scope_->is_fast(name); }).numel());
+    phase_ = {"episodes", Half::all, names_of(groups(theta))};
   }
 
   void fields(Fields& f) override {

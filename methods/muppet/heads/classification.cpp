@@ -2,15 +2,14 @@
 #include <ATen/ATen.h>
 
 #include "core/registry.h"
-#include "methods/labels.h"
-#include "methods/muppet/sentence_layers.h"
+#include "methods/muppet/label_head.h"
 
 namespace metaloom {
 namespace {
 
-class ClassificationHead final : public Head {
+class ClassificationHead final : public LabelHead {
  public:
-  explicit ClassificationHead(const HeadIngredients& in) : frame_(in.frame), layers_(in) {}
+  using LabelHead::LabelHead;
 
   std::string prefix(const DatasetInfo& dataset) const override { return "head." + dataset.name; }
   Params initial(const DatasetInfo& dataset) const override {
@@ -23,21 +22,10 @@ class ClassificationHead final : public Head {
   at::Tensor answers(const Encoded& encoded) const override {
     return layers_.logits_RN(encoded, prefix(*encoded.rows.task.dataset)).log_softmax(1);
   }
-  at::Tensor losses_Q(const at::Tensor& answers, const FramedTask& rows) const override {
-    return label_losses_R(answers, rows.task.query);
-  }
   std::vector<double> outcomes_Q(const FramedTask& rows) const override {
     return std::vector<double>(rows.task.query.size(),
                                static_cast<double>(rows.task.dataset->labels.size()));
   }
-  std::vector<Measure> measures(const at::Tensor& answers, const FramedTask& rows) const override {
-    return label_measures(answers, rows.task.query);
-  }
-  bool classifies() const override { return true; }
-
- private:
-  const Template& frame_;
-  SentenceLayers layers_;
 };
 
 const Register<Head> here{

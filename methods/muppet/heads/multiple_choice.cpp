@@ -7,8 +7,7 @@
 #include <optional>
 
 #include "core/registry.h"
-#include "methods/labels.h"
-#include "methods/muppet/sentence_layers.h"
+#include "methods/muppet/label_head.h"
 
 namespace metaloom {
 namespace {
@@ -17,9 +16,9 @@ std::int64_t candidates_of(const Example& row) {
   return static_cast<std::int64_t>(row.segments.size()) - 1;
 }
 
-class MultipleChoiceHead final : public Head {
+class MultipleChoiceHead final : public LabelHead {
  public:
-  explicit MultipleChoiceHead(const HeadIngredients& in) : frame_(in.frame), layers_(in) {}
+  using LabelHead::LabelHead;
 
   std::string prefix(const DatasetInfo&) const override { return "head.choice"; }
   Params initial(const DatasetInfo& dataset) const override {
@@ -29,23 +28,12 @@ class MultipleChoiceHead final : public Head {
     return frame_.frame_choices(rows, 1);
   }
   at::Tensor answers(const Encoded& encoded) const override;
-  at::Tensor losses_Q(const at::Tensor& answers, const FramedTask& rows) const override {
-    return label_losses_R(answers, rows.task.query);
-  }
   std::vector<double> outcomes_Q(const FramedTask& rows) const override {
     std::vector<double> out;
     for (const Example& row : rows.task.query)
       out.push_back(static_cast<double>(candidates_of(row)));
     return out;
   }
-  std::vector<Measure> measures(const at::Tensor& answers, const FramedTask& rows) const override {
-    return label_measures(answers, rows.task.query);
-  }
-  bool classifies() const override { return true; }
-
- private:
-  const Template& frame_;
-  SentenceLayers layers_;
 };
 
 /// Log-probabilities [Q, N]; questions with fewer candidates than N get -inf in the last columns.
