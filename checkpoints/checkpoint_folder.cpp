@@ -161,8 +161,9 @@ void CheckpointFolder::rotate() {
     auto steps = steps_in(disk_, folder_);
     const auto kept = std::min(steps.size(), static_cast<std::size_t>(options_.keep));
     steps.resize(steps.size() - kept);
+    const std::int64_t latest = latest_step();
     for (const std::int64_t step : steps) {
-      if (step == latest_step()) continue;
+      if (step == latest) continue;
       // A folder half removed must not look like a damaged checkpoint.
       const fs::path gone = folder_ / (step_name(step) + kTemporary + attempt_);
       disk_.rename(folder_ / step_name(step), gone);

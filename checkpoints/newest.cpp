@@ -72,8 +72,7 @@ void CheckpointFolder::clear_below(const fs::path& folder, const IsOurs& is_ours
   for (const auto& path : disk_.list(folder)) {
     if (is_ours(original_name(path))) disk_.remove(path);
   }
-  const bool is_link = disk_.look(folder, Links::stop).kind == Found::Kind::link;
-  if (is_link || disk_.list(folder).empty()) disk_.remove(folder);
+  disk_.remove_empty(folder);
 }
 
 void CheckpointFolder::clear() {

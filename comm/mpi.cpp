@@ -28,7 +28,6 @@ namespace {
 
 constexpr double kJoining = 120;  // seconds, at least: start-up may be slow
 constexpr const char* kAborting = "aborting";
-constexpr std::int64_t kCallBytes = 1 << 30;  // MPI counts in int
 
 // Joins MPI under a watchdog, which ends the process where that takes too long.
 struct JoinedProcess {

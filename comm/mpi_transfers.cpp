@@ -13,7 +13,6 @@ namespace metaloom {
 namespace {
 
 constexpr std::int64_t kChunkBytes = 1 << 19;  // times ranks: stays in the caches
-constexpr std::int64_t kMostBytes = 1 << 30;   // MPI counts in int
 constexpr std::size_t kInFlight = 4;           // chunks at once
 
 MPI_Datatype mpi_type(at::ScalarType type) {
@@ -50,7 +49,7 @@ std::int64_t MpiTransfers::begin_chunk(const Transfer& transfer, MPI_Request& re
   const bool parts = transfer.kind != Kind::all_reduce;
   const std::int64_t part = std::max<std::int64_t>(1, parts ? total / size_ : total);
   const std::int64_t left = std::min(total, part) - transfer.begun % part;
-  const std::int64_t most = std::min(kChunkBytes * size_, kMostBytes);
+  const std::int64_t most = std::min(kChunkBytes * size_, kCallBytes);
   const std::int64_t length = std::min(left, most / bytes_each);
   const int count = static_cast<int>(length), owner = static_cast<int>(transfer.begun / part);
   char* const begin = static_cast<char*>(transfer.data.data_ptr()) + transfer.begun * bytes_each;

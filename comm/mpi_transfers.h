@@ -15,6 +15,9 @@
 
 namespace metaloom {
 
+/// The most that one call of MPI is given, which counts in int.
+inline constexpr std::int64_t kCallBytes = 1 << 30;
+
 /// Whether MPI has done with it; never blocks.
 bool finished(MPI_Request& request);
 

@@ -32,8 +32,9 @@ RollCall::RollCall(int rank, std::vector<Peer> peers, double deadline, Clock& cl
       default_deadline_(deadline),
       deadline_(deadline) {
   // With a core for each rank a yield only gives it away; without, a peer may be waiting for it.
-  const auto ranks_here = std::count_if(peers_.begin(), peers_.end(),
-                                        [&](const Peer& peer) { return peer.host == host(); });
+  const auto ranks_here = std::count_if(peers_.begin(), peers_.end(), [&](const Peer& peer) {
+    return peer.host == peers_[rank].host;
+  });
   if (ranks_here <= ::sysconf(_SC_NPROCESSORS_ONLN)) spins_ = kSpins;
 }
 

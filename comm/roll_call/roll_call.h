@@ -38,7 +38,6 @@ class RollCall {
   /// The line this process ends with: printed on stderr, unless it was the last one printed.
   /// Who watches this rank then knows that its end is explained.
   void say(const std::string& line);
-  const std::string& host() const { return peers_[rank_].host; }
 
  private:
   void serve(double waited, std::int64_t operation);

@@ -159,4 +159,9 @@ void SystemDisk::remove(const fs::path& path) {
   remove_path(path);
 }
 
+void SystemDisk::remove_empty(const fs::path& folder) {
+  std::error_code stays;
+  fs::remove(folder, stays);
+}
+
 }  // namespace metaloom

@@ -71,6 +71,8 @@ class Disk {
   virtual bool exchange(const std::filesystem::path& a, const std::filesystem::path& b) = 0;
   /// A file, a link or a whole folder; nothing there is fine.
   virtual void remove(const std::filesystem::path& path) = 0;
+  /// A link, or a folder that holds nothing; any other, and one that cannot be removed, stays.
+  virtual void remove_empty(const std::filesystem::path& folder) = 0;
 };
 
 /// The file systems of this machine.
@@ -91,6 +93,7 @@ class SystemDisk final : public Disk {
   void rename(const std::filesystem::path& from, const std::filesystem::path& to) override;
   bool exchange(const std::filesystem::path& a, const std::filesystem::path& b) override;
   void remove(const std::filesystem::path& path) override;
+  void remove_empty(const std::filesystem::path& folder) override;
 };
 
 }  // namespace metaloom

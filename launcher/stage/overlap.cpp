@@ -142,6 +142,7 @@ std::vector<Overlap> overlaps(const Lineage& trained_on, const Mix& mix, Split s
 
 std::vector<Overlap> own_overlaps(const Mix& mix, Split split,
                                   const std::set<std::string>& trained) {
+  if (trained.empty()) return {};
   std::unordered_set<std::int64_t> texts;
   for (int d = 0; d < mix.datasets(); ++d) {
     for (const std::int64_t text : mix.store(d).text_digests(split)) texts.insert(text);

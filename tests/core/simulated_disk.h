@@ -136,6 +136,10 @@ class SimulatedDisk : public Disk {
     const std::lock_guard lock(mutex_);
     remove_all(path);
   }
+  void remove_empty(const Path& folder) override {
+    const std::lock_guard lock(mutex_);
+    if (nodes_[find(folder, Links::stop)].names.empty()) remove_all(folder);
+  }
 
  private:
   using Names = std::map<std::string, int>;  // what a folder holds; as a change, 0: taken away

@@ -39,7 +39,7 @@ void GradientReduction::add(const std::string& name, const at::Tensor& gradient)
                 fmt::format("a gradient of {} numbers was delivered for {}, which trains {}",
                             gradient.numel(), name, span.length));
   }
-  at::Tensor target = pack_.narrow(0, span.start, span.length);
+  at::Tensor target = span.of(pack_);
   if (!gradient.is_sparse()) {
     target.add_(gradient.detach().reshape({-1}));
     return;
