@@ -58,7 +58,7 @@ quickstart: build  ## three chained stages on real data over two MPI ranks, endi
 	$(ROOT_NOTE)
 	@tools/quickstart.sh
 
-bench: build  ## our speed against PyTorch's on the same work
+bench: build  ## our speed against PyTorch's on the same work; how long stores take to open and plan
 	$(ROOT_NOTE)
 	@cmake --build $(BUILD) --target bench
 	@tools/prepare.sh

@@ -5,11 +5,14 @@ usage: python -m bench.run [--build build] [--only CASE ...] [--threads N] [--ro
 
 Same weights, token ids, threads, and way of waiting (GOMP_SPINCOUNT, as the program sets it for itself); the losses of
 the first iteration must agree to 1e-4 before anything is timed. The ratio is the peer's time over ours, per round
-against our turns before and after it; above 1 we are faster.
+against our turns before and after it; above 1 we are faster. Of two processes that do the same, the one started first
+was 5 to 10 % slower on a virtual machine (where its memory lies): so each round is taken twice, once with either side
+started first, and its ratio is the geometric mean of both.
 """
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import platform
@@ -79,7 +82,7 @@ def quartiles(values):
 
 
 def take_turns(ours, peer, rounds, seconds):
-    """Times per iteration of both, and per round the peer's median over the mean of ours before and after it."""
+    """By clock: the turns' median times of both, and per round the peer's over the mean of ours before and after it."""
     once = max(statistics.median(side.ask("run", 2)["seconds"]) for side in (ours, peer))  # warms up, too
     count = max(2, round(seconds / once))
     turns = {ours: [ours.ask("run", count)], peer: []}
@@ -90,8 +93,26 @@ def take_turns(ours, peer, rounds, seconds):
     for clock in ("seconds", "cpu_seconds"):
         mine, theirs = ([statistics.median(turn[clock]) for turn in turns[side]] for side in (ours, peer))
         ratios = [their / ((before + after) / 2) for their, before, after in zip(theirs, mine, mine[1:])]
-        out[clock] = {"ours": statistics.median(mine), "peer": statistics.median(theirs), "ratio": quartiles(ratios)}
+        out[clock] = {"ours": mine, "peer": theirs, "ratios": ratios}
     return out | {"iterations": count * (rounds + 1), "tokens": turns[ours][-1]["tokens"]}
+
+
+def together(one, other):
+    """Of two runs of rounds, with either side started first."""
+    out = {"iterations": one["iterations"] + other["iterations"], "tokens": one["tokens"]}
+    for clock in ("seconds", "cpu_seconds"):
+        a, b = one[clock], other[clock]
+        ratios = [math.sqrt(first * second) for first, second in zip(a["ratios"], b["ratios"])]
+        out[clock] = {side: statistics.median(a[side] + b[side]) for side in ("ours", "peer")} | {"ratio": quartiles(ratios)}
+    return out
+
+
+def both_sides(commands, style, ours_first):
+    """The processes of our side and the peer's, started in this order."""
+    names = {"ours": "bench_metaloom", "peer": style}
+    order = ("ours", "peer") if ours_first else ("peer", "ours")
+    started = {side: Side(names[side], commands[side]) for side in order}
+    return started["ours"], started["peer"]
 
 
 def bench_case(case, options, folder):
@@ -103,20 +124,22 @@ def bench_case(case, options, folder):
     if options.against:
         peers = [options.against.parent.name]
     for style in peers:  # fresh processes: both sides start from the same weights
-        sides = [Side("bench_metaloom", [options.build / "bench_metaloom", *paths])]
-        try:
-            ours = sides[0]
-            peer = [options.against / "bench_metaloom"] if options.against else [sys.executable, "-m", "bench.peer", style]
-            sides.append(Side(style, [*peer, *paths]))
-            first = [side.ask("run", 1)["losses"][0] for side in sides]
-            gap = check_losses(*first, case, style) if checked else None
-            found = take_turns(*sides, options.rounds, options.seconds)
-            taken = found["seconds"]["ours"]
-            rows.append({"case": case, "about": about, "peer": style, "loss_gap": gap, **found,
-                         "tokens_per_s": found["tokens"] / taken, "gflops": ours.about["flops"] / taken / 1e9})
-        finally:
-            for side in sides:
-                side.close()
+        peer = [options.against / "bench_metaloom"] if options.against else [sys.executable, "-m", "bench.peer", style]
+        commands = {"ours": [options.build / "bench_metaloom", *paths], "peer": [*peer, *paths]}
+        runs = []
+        for ours_first in (True, False):
+            ours, theirs = both_sides(commands, style, ours_first)
+            try:
+                first = [side.ask("run", 1)["losses"][0] for side in (ours, theirs)]
+                gap = check_losses(*first, case, style) if checked else None
+                runs.append(take_turns(ours, theirs, options.rounds, options.seconds))
+            finally:
+                ours.close()
+                theirs.close()
+        found = together(*runs)
+        taken = found["seconds"]["ours"]
+        rows.append({"case": case, "about": about, "peer": style, "loss_gap": gap, **found,
+                     "tokens_per_s": found["tokens"] / taken, "gflops": ours.about["flops"] / taken / 1e9})
         print(line_of(rows[-1]), flush=True)
     return rows
 
@@ -180,8 +203,8 @@ def main():
                         help="compare with bench_metaloom of this build folder; the row is named after the folder it is in")
     parser.add_argument("--only", nargs="+", choices=list(CASES), metavar="CASE")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4, help="of one turn")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=2, help="of one turn")
     parser.add_argument("--busy", action="store_true", help="go on although the machine is busy; the table and the JSON file say so")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "runs" / "bench" / "bench.json")
     options = parser.parse_args()

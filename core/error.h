@@ -1,5 +1,6 @@
 // The one exception type. An Error carries what happened, where, and what to do about it;
-// its kind decides the exit code of the process. Only main catches it.
+// its kind decides the exit code of the process. Only main
+// ends the process by it.
 #pragma once
 
 #include <stdexcept>

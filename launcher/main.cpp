@@ -1,4 +1,4 @@
-// metaloom VERB TARGET key=value ... The only place that catches errors and picks exit codes.
+// metaloom VERB TARGET key=value ... The only place that makes exit codes of errors.
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 

@@ -23,8 +23,8 @@ struct Measure {
   std::string name;            // "accuracy", kLoss, ...
   std::string averaging;       // its name in Registry<Averaging>
   double mean = 0, count = 0;  // over its units; how many they are
-  /// The units' values in their order; empty where not kept. An averaging may read pairs: what was
-  /// said and what is right, of every unit.
+  /// The units' values in their order; empty where not kept. An averaging that needs what was said
+  /// and what is right keeps two values a unit, in this order.
   std::vector<double> each = {};
   double sum() const { return count * mean; }
   bool operator==(const Measure&) const = default;

@@ -9,13 +9,16 @@
 
 namespace metaloom {
 
-Params overlaid(const Params& frozen, const Params& theta) {
-  constexpr std::string_view kPrefix = kModelPrefix;
-  Params trained;
+Params under(const Params& theta, std::string_view prefix) {
+  Params out;
   for (const auto& [name, value] : theta) {
-    if (name.starts_with(kPrefix)) trained.set(name.substr(kPrefix.size()), value);
+    if (name.starts_with(prefix)) out.set(name.substr(prefix.size()), value);
   }
-  return frozen.merged_with(trained);
+  return out;
+}
+
+Params overlaid(const Params& frozen, const Params& theta) {
+  return frozen.merged_with(under(theta, kModelPrefix));
 }
 
 Decays declared_decays(const Backbone& backbone) {

@@ -25,6 +25,8 @@ struct ParameterGroup {
   std::optional<double> decay = std::nullopt, beta1 = std::nullopt;
 };
 
+/// The entries of theta whose names begin with `prefix`, by what follows it.
+Params under(const Params& theta, std::string_view prefix);
 /// The backbone's weights with theta's "model.<name>" laid over them, named as the backbone wants.
 Params overlaid(const Params& frozen, const Params& theta);
 /// Whether weight decay is for an entry of theta, by its name.

@@ -1,6 +1,7 @@
 // Seam: a pre-trained model as a pure function of its weights and a batch of token ids.
-// Laws (tests/models/backbone_laws_test.cpp): padding and batch order do not change outputs; every
-// parameter gets a gradient; an archive round trip is exact; its framing can be built.
+// Laws (tests/models/backbone_laws_test.cpp): padding and batch order do not change outputs; its
+// framing can be built. Every parameter gets a gradient (backbone_gradient_test.cpp); an archive
+// round trip is exact (pretrained_test.cpp).
 // Legend: R rows, L positions (text, padded right), P prompt rows, D width, T tasks, V vocabulary.
 #pragma once
 

@@ -1,5 +1,5 @@
-// Everything a run says of itself: the progress line, metrics.jsonl, evaluations. Comes last in
-// the loop and changes nothing that is trained.
+// Everything a run says of itself: the progress line, metrics.jsonl, evaluations. It
+// changes nothing that is trained.
 #pragma once
 
 #include <memory>

@@ -14,8 +14,8 @@ namespace metaloom {
 std::vector<Cost> costs_of(const Method& method, const Mix& mix, const std::vector<Pack>& packs);
 
 /// The same for all ranks (collective). An update of many tasks is cut into as many parts as there
-/// are ranks: each rank works out the costs of its own part and is told the others', so that what a
-/// rank does before its first task does not grow with the world.
+/// are ranks: each rank works out the costs of its own part and is told the others', so that
+/// working out costs does not grow with the world.
 std::vector<Cost> costs_of(Communicator& comm, const Method& method, const Mix& mix,
                            const std::vector<Pack>& packs);
 

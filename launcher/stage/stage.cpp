@@ -74,8 +74,7 @@ void check_fits(const Communicator& comm, const Assembly& stage, double peak_byt
   if (stage.theta->flat().is_cuda()) return;
   constexpr double kGiB = 0x1p30;
   const Memory memory = memory_of_this_place(comm.place().local_size);
-  const double in_fp32 = peak_bytes * comm.place().local_size;
-  const double need = in_fp32 * static_cast<double>(stage.theta->flat().element_size()) / 4;
+  const double need = peak_bytes * comm.place().local_size;
   if (need <= memory.bytes) return;
   throw Error(
       Fault::usage,

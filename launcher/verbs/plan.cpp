@@ -109,7 +109,6 @@ void print_stage(const StageConfig& config, const StageLineage& lineage, const P
     sum.busiest += cost.busiest / static_cast<double>(listed);
     sum.peak_bytes = std::max(sum.peak_bytes, cost.peak_bytes);
   }
-  sum.peak_bytes *= static_cast<double>(stage.theta->flat().element_size()) / 4;  // told in fp32
   fmt::print(
       "  work         {:.2f} GFLOP an update, {:.0f} text tokens, ranks balanced to {:.0f} %\n",
       sum.flops / 1e9, sum.tokens,

@@ -103,7 +103,7 @@ class Verify final : public Verb {
           for (const std::string& section : checkpoint.sections()) checkpoint.read(section);
         }
         fmt::print("good     {}\n", path.string());
-      } catch (const Error& error) {  // the one place that goes on: it reports all of them
+      } catch (const Error& error) {  // goes on: it reports all of them
         fmt::print("damaged  {}: {}\n", path.string(), error.what());
         ++damaged;
       }

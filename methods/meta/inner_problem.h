@@ -15,7 +15,7 @@
 
 namespace metaloom {
 
-/// How often a loss will be differentiated: twice rules fused attention out.
+/// How often a loss will be differentiated. Fused attention has no second derivative.
 enum class Derivatives { once, twice };
 
 struct InnerProblem {

@@ -30,11 +30,7 @@ Params initial_rates(LearnedRates kind, const Params& constants, const Params& w
 }
 
 Params learned_rates(const Params& theta) {
-  constexpr std::string_view kPrefix = kRatePrefix;
-  Params out;
-  for (const auto& [name, value] : theta)
-    if (name.starts_with(kPrefix)) out.set(name.substr(kPrefix.size()), value);
-  return out;
+  return under(theta, kRatePrefix);
 }
 
 std::vector<ParameterGroup> rate_groups(const Params& theta) {

@@ -1,7 +1,7 @@
 // Seam: how an outer gradient comes out of an inner loop. T tasks are treated at once: fast weights
 // phi are [T, ...], losses are [T], and one Hessian-vector product serves all T. Laws
 // (tests/methods/meta_rule_laws_test.cpp): an exact rule equals finite differences in fp64 and the
-// unrolled inner loop, in theta and in learned rates; the first-order rule must fail the same
+// unrolled inner loop, in theta and in learned rates; a rule that is not exact must fail the same
 // comparison.
 #pragma once
 

@@ -28,18 +28,17 @@ std::vector<std::int64_t> passes_within(
   return passes;
 }
 
-ClozePack::ClozePack(const Backbone& backbone, const Scope& scope, Params frozen,
+ClozePack::ClozePack(const Pretrained& pretrained, const Scope& scope, Params frozen,
                      const Template& frame, const std::vector<Task>& pack,
                      const ClassPieces& pieces, const std::vector<std::int64_t>& parts)
-    : backbone_(backbone),
+    : pretrained_(pretrained),
       scope_(scope),
       frozen_(std::move(frozen)),
       tasks_(static_cast<std::int64_t>(pack.size())),
-      device_(frozen_.at(backbone.word_table()).device()),
       query_(framed(frame, pack, &Task::query)),
       verbaliser_(pack, pieces) {
   frame_support(frame, pack, parts);
-  std::vector<at::Tensor> ids{verbaliser_.word_ids_C().to(device_)};
+  std::vector<at::Tensor> ids{verbaliser_.word_ids_C().to(pretrained_.device)};
   const auto take = [&](const Side& side) {
     if (side.batch.ids_RL.defined()) ids.push_back(side.batch.ids_RL.flatten());
   };
@@ -64,8 +63,8 @@ ClozePack::Side ClozePack::framed(const Template& frame, const std::vector<Task>
   }
   if (all.empty()) return {};
   Side side;
-  side.batch = frame.frame(all, tasks_).on(device_);
-  side.label_R = labels_of(labelled, device_);
+  side.batch = frame.frame(all, tasks_).on(pretrained_.device);
+  side.label_R = labels_of(labelled, pretrained_.device);
   return side;
 }
 
@@ -117,8 +116,9 @@ at::Tensor ClozePack::logits_RN(const Params& phi_T, const Batch& batch,
   ForwardOptions options = reading.options();
   options.attention = attention;
   options.keep_R = batch.read_at_R;
-  return verbaliser_.logits(backbone_, *reading.weights,
-                            backbone_.encode(*reading.weights, batch, options));
+  const Backbone& backbone = *pretrained_.backbone;
+  return verbaliser_.logits(backbone, *reading.weights,
+                            backbone.encode(*reading.weights, batch, options));
 }
 
 at::Tensor ClozePack::losses_T(const at::Tensor& logits_RN, const at::Tensor& label_R) const {

@@ -26,10 +26,10 @@ std::vector<std::int64_t> passes_within(
 class ClozePack {
  public:
   /// `frozen` holds every weight of the backbone; what phi changes of them, the scope says.
-  /// Backbone and scope outlive the pack. Support or query may be empty where it is not asked for.
+  /// Model and scope outlive the pack. Support or query may be empty where it is not asked for.
   /// `parts`: the support rows of a single task are taken in passes of so many rows each; empty:
   /// in one.
-  ClozePack(const Backbone& backbone, const Scope& scope, Params frozen, const Template& frame,
+  ClozePack(const Pretrained& pretrained, const Scope& scope, Params frozen, const Template& frame,
             const std::vector<Task>& pack, const ClassPieces& pieces,
             const std::vector<std::int64_t>& parts = {});
 
@@ -67,11 +67,10 @@ class ClozePack {
   at::Tensor logits_RN(const Params& phi_T, const Batch& batch, Attention attention) const;
   at::Tensor losses_T(const at::Tensor& logits_RN, const at::Tensor& label_R) const;
 
-  const Backbone& backbone_;
+  const Pretrained& pretrained_;
   const Scope& scope_;
   Params frozen_;
   std::int64_t tasks_;
-  at::Device device_;
   std::vector<Side> support_;  // at least one
   Side query_;
   Verbaliser verbaliser_;

@@ -160,7 +160,7 @@ std::vector<TaskOutcome> MetaPrompting::gradients(const Params& theta,
                                                   const std::vector<Task>& pack,
                                                   const StepContext& context,
                                                   GradientSink& sink) const {
-  const ClozePack cloze(*pretrained_.backbone, *scope_, overlaid(pretrained_.weights, theta),
+  const ClozePack cloze(pretrained_, *scope_, overlaid(pretrained_.weights, theta),
                         *frame_, pack, *pieces_);
   const Params theta_T = cloze.fast_weights(theta);
   const Needs needs = rule_->needs(options_.inner_steps, progress(context));
@@ -202,7 +202,7 @@ Params MetaPrompting::adapt(const Params& theta, const Task& task,
   if (task.support.empty() || eval_steps() == 0) return theta;
   Task support = task;
   support.query.clear();  // may well be unlabelled
-  const ClozePack cloze(*pretrained_.backbone, *scope_, overlaid(pretrained_.weights, theta),
+  const ClozePack cloze(pretrained_, *scope_, overlaid(pretrained_.weights, theta),
                         *frame_, {support}, *pieces_, support_passes(support));
   const Params theta_T = cloze.fast_weights(theta);
   InnerProblem problem = inner_problem(cloze, theta, theta_T, eval_rate(),
@@ -250,7 +250,8 @@ InnerWork MetaPrompting::inner_work(const Cost& support, const Cost& query,
           .query = query,
           .gradient = scope_->gradient_work(),
           .steps = options_.inner_steps,
-          .fast_bytes = 4 * fast_numbers_ * static_cast<double>(tasks),
+          .fast_bytes = static_cast<double>(c10::elementSize(pretrained_.dtype)) * fast_numbers_ *
+                        static_cast<double>(tasks),
           .memory = optimizer_->memory_per_weight(),
           .rates_learned = options_.learned_rates != LearnedRates::constant,
           .graph_bytes = options_.graph_memory * 0x1p30};

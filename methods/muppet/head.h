@@ -2,8 +2,8 @@
 // the name of the family whose tasks it reads. It says whether each of its datasets has parameters
 // of its own or all share them: by the prefix of their names.
 // Laws (tests/methods/head_laws_test.cpp): equal scores of all outcomes cost log n; every parameter
-// is named after its head and gets a gradient; padding and the order of rows change nothing;
-// measures of parts together are those of the whole.
+// is named after its head, every matrix gets a gradient; padding and the order of rows change
+// nothing; measures of parts together are those of the whole.
 // Legend: Q query rows, R rows of the model (several a query row where there are candidates),
 // L positions, D width.
 #pragma once

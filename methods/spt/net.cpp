@@ -18,8 +18,7 @@ Batch stacked_on_itself(const Batch& batch) {
 }
 
 at::Tensor cross_entropy(const at::Tensor& scores_RC, const Task& task) {
-  const at::Tensor label_R = labels_of(task.query, scores_RC.device());
-  return -scores_RC.gather(1, label_R.unsqueeze(1)).mean();
+  return label_losses_R(scores_RC, task.query).mean();
 }
 
 }  // namespace

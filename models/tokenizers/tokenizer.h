@@ -27,7 +27,8 @@ enum class Special {
 class Tokenizer {
  public:
   static constexpr const char* kSeam = "tokenizer";
-  /// `pieces` by id, padding rows of the word table included; `json`: the text of tokenizer.json.
+  /// `pieces` by id, padding rows of the word table included; `json`: tokenizer.json without
+  /// its table of pieces.
   /// Throws Error{data} where a piece that the kind cannot do without is missing.
   using Factory = std::function<std::unique_ptr<Tokenizer>(std::vector<std::string> pieces,
                                                            const std::string& json)>;

@@ -63,7 +63,7 @@ class Mix {
   const TaskFamily& family(int dataset) const { return *families_[dataset]; }
   int index_of(const std::string& dataset) const;
 
-  /// The packs of the update that `step` others with the same `half` came before. Throws
+  /// The packs of the update that comes after `step` others of the same `half`. Throws
   /// Error{data} where a dataset has nothing to train on, or too little to halve.
   std::vector<Pack> plan(std::int64_t step, Half half) const;
   Task draw(const TaskId& id) const;

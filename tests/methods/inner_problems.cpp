@@ -69,7 +69,7 @@ InnerCase prompted(LearnedRates kind, const InnerOptimizer& by, const TinyEpisod
   const ScopeIngredients ingredients{.pretrained = world.pretrained, .soft = {.tokens = 2}};
   const std::shared_ptr<Scope> scope = Registry<Scope>::make("prompt", Table(), ingredients);
   const auto cloze =
-      std::make_shared<ClozePack>(*world.pretrained.backbone, *scope, world.pretrained.weights,
+      std::make_shared<ClozePack>(world.pretrained, *scope, world.pretrained.weights,
                                   frame, pack, ClassPieces({&world.dataset}));
   InnerCase out{InnerProblem(by), {}};
   out.problem.support_losses = {

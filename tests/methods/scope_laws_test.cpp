@@ -19,7 +19,7 @@ class ScopeLaws : public testing::TestWithParam<std::string> {
  protected:
   Params base(const Params& theta) const { return overlaid(world_.pretrained.weights, theta); }
   ClozePack pack(const Params& theta, const std::vector<Task>& tasks) const {
-    return {*world_.pretrained.backbone, *scope_, base(theta), frame_, tasks, pieces_};
+    return {world_.pretrained, *scope_, base(theta), frame_, tasks, pieces_};
   }
   /// Query losses [T] and their gradients by the fast weights.
   std::pair<at::Tensor, Params> slope(const ClozePack& cloze, const Params& phi_T) const {

@@ -2,8 +2,8 @@
 // rank keeps. Made once for a stage, so that its buffers live as long as the run.
 //
 // An implementation is told when a parameter's sum over a pack is complete, and may reduce it then,
-// while the rest is still being computed. What meets that is rule G8: a task that is not finite
-// leaves no trace in the sum, which is known only when its last gradient is. An implementation that
+// while the rest is still being computed. But a task that is not finite must leave no trace in the
+// sum, and that is known only with its last gradient. An implementation that
 // sends gradients off before that asks, in `again`, for the whole update once more where a task was
 // not finite, and sends nothing early that time. All ranks hear the same outcome, so all ask alike;
 // methods are pure, so that the second pass is the update without overlap, bit for bit.

@@ -64,10 +64,7 @@ Params ModelWeightsScope::inner_rates(double rate) const {
 
 Reading ModelWeightsScope::reading(const Params& frozen, const Params& phi_T, std::int64_t tasks,
                                    const VocabularyRows& rows) const {
-  Params own_T;
-  for (const auto& [name, value] : phi_T)
-    if (name != kSoftPrompt) own_T.set(std::string(in_model(name)), value);
-  Reading out{rows.weights(frozen, std::move(own_T), tasks)};
+  Reading out{rows.weights(frozen, under(phi_T, kModelPrefix), tasks)};
   if (phi_T.contains(kSoftPrompt)) out.soft_TPD = phi_T.at(kSoftPrompt);
   return out;
 }
