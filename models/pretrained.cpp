@@ -63,7 +63,8 @@ void check_roles(const Framing& framing, const Tokenizer& tokenizer, const std::
   if (framing.answer == ReadAt::mask) roles.push_back(Special::mask);
   for (const Special role : roles) {
     if (tokenizer.special(role) >= 0) continue;
-    refuse("the tokenizer lacks a special piece that the backbone's rows are framed with",
+    refuse(fmt::format("the tokenizer lacks the special piece ({}) that the backbone's rows need",
+                       words_of(role)[static_cast<std::size_t>(role)]),
            origin + ", /tokenizer", "Tokenizer and weights must be of the same model");
   }
 }
@@ -152,6 +153,7 @@ Pretrained Pretrained::from_archive(const Archive& archive, const std::string& o
   for (const auto& [each, value] : out.weights) {
     if (value.scalar_type() == at::kDouble) out.dtype = at::kDouble;
   }
+  out.place(out.device, out.dtype);  // of all, also where an archive holds both
   return out;
 }
 

@@ -33,12 +33,20 @@ Params learned_rates(const Params& theta) {
   return under(theta, kRatePrefix);
 }
 
-std::vector<ParameterGroup> rate_groups(const Params& theta) {
-  ParameterGroup group{.name = "rates", .parameters = {}, .decay = 0.0};
-  for (const std::string& name : learned_rates(theta).names())
-    group.parameters.push_back(kRatePrefix + name);
-  if (group.parameters.empty()) return {};
-  return {group};
+std::vector<ParameterGroup> rate_groups(const Params& theta,
+                                        const std::vector<ParameterGroup>& groups) {
+  std::vector<ParameterGroup> out;
+  for (const ParameterGroup& group : groups) {
+    ParameterGroup rates{.name = group.name + "-rates",
+                         .parameters = {},
+                         .rate_scale = group.rate_scale,
+                         .decay = 0.0};
+    for (const std::string& name : group.parameters) {
+      if (theta.contains(kRatePrefix + name)) rates.parameters.push_back(kRatePrefix + name);
+    }
+    if (!rates.parameters.empty()) out.push_back(std::move(rates));
+  }
+  return out;
 }
 
 Params InnerRates::at(std::int64_t k) const {

@@ -29,8 +29,11 @@ Params initial_rates(LearnedRates kind, const Params& constants, const Params& w
                      std::int64_t steps);
 /// The learned rates in theta, by the names of the weights they are for: [S, ...].
 Params learned_rates(const Params& theta);
-/// Their parameter group: no weight decay, which would draw rates to zero.
-std::vector<ParameterGroup> rate_groups(const Params& theta);
+/// Their parameter groups, beside `groups` of the weights that they are for: the same outer rate,
+/// which is of the weights' size as inner rates are; no weight decay, which would draw rates to
+/// zero.
+std::vector<ParameterGroup> rate_groups(const Params& theta,
+                                        const std::vector<ParameterGroup>& groups);
 
 class InnerRates {
  public:

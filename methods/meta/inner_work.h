@@ -18,7 +18,7 @@ struct InnerWork {
   std::int64_t steps = 5;  // of the inner loop
   double fast_bytes = 0;   // of one copy of every task's fast weights
   double memory = 0;       // copies that the optimizer remembers beside them
-  bool rates_learned = false;
+  double rate_bytes = 0;   // of every task's learned rates; 0: none is learned
   double graph_bytes = 0;  // granted for graphs of inner steps that are kept for the way back
 
   /// How many inner steps may keep theirs.

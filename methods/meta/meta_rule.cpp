@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "core/error.h"
+
 namespace metaloom {
 
 std::vector<double> last_query(std::int64_t steps) {
@@ -11,6 +13,9 @@ std::vector<double> last_query(std::int64_t steps) {
 }
 
 at::Tensor finite_T(const MetaGradient& meta) {
+  if (!meta.query_loss_T.defined()) {
+    throw Error(Fault::internal, "a meta-gradient rule told no loss of its tasks");
+  }
   at::Tensor finite = meta.query_loss_T.isfinite();
   for (const Params* params : {&meta.gradient, &meta.rates})
     for (const auto& [name, value] : *params)

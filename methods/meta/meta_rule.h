@@ -37,7 +37,7 @@ struct MetaGradient {
   Params gradient;             // d outer loss_t / d theta for each task t: [T, ...]
   Params rates;                // the same by the learned rates: [T, S, ...]
   Params adapted;              // phi after the inner loop, [T, ...]
-  at::Tensor query_loss_T;     // the outer loss
+  at::Tensor query_loss_T;     // the outer loss; of a rule without one the last support loss
   at::Tensor support_loss_KT;  // before each inner step
 };
 

@@ -25,19 +25,17 @@ class MetaPrompting final : public Method, public Classifier {
  public:
   MetaPrompting(const Table& section, const Ingredients& ingredients)
       : pretrained_(ingredients.pretrained), max_length_(max_length_of(ingredients)) {
-    options_.fields(*field_reader(section, "method"));  // names the parts, which have keys, too
+    read(section);
     options_.check();
     require_mlm_head(pretrained_);
     frame_.emplace(options_.words, pretrained_, max_length_);
-    rule_ = Registry<MetaRule>::make(options_.rule, section);
-    optimizer_ = Registry<InnerOptimizer>::make(options_.inner_optimizer, section);
     scope_ = Registry<Scope>::make(options_.scope, section, scope_ingredients(ingredients.rng));
-    read_fields(section, "method", *this);
     for (const DatasetInfo* dataset : ingredients.datasets) check(*dataset);
     pieces_.emplace(ingredients.datasets);
     const Params theta = initial();
     fast_numbers_ = static_cast<double>(
         theta.select([this](std::string_view name) { return scope_->is_fast(name); }).numel());
+    rate_numbers_ = static_cast<double>(learned_rates(theta).numel());
     phase_ = {"episodes", Half::all, names_of(groups(theta))};
   }
 
@@ -66,6 +64,9 @@ class MetaPrompting final : public Method, public Classifier {
   Batch batch(const std::vector<Task>& pack, bool support) const override;
 
  private:
+  /// Options, rule and inner optimizer; refuses a key that neither they nor the scope, which reads
+  /// its own later, know.
+  void read(const Table& section);
   std::int64_t eval_steps() const {
     return options_.eval_steps < 0 ? options_.inner_steps : options_.eval_steps;
   }
@@ -110,9 +111,19 @@ class MetaPrompting final : public Method, public Classifier {
   std::unique_ptr<MetaRule> rule_;
   std::unique_ptr<InnerOptimizer> optimizer_;
   std::unique_ptr<Scope> scope_;
-  double fast_numbers_ = 0;  // of one task
-  Phase phase_;              // there is but one
+  double fast_numbers_ = 0, rate_numbers_ = 0;  // of one task
+  Phase phase_;                                 // there is but one
 };
+
+void MetaPrompting::read(const Table& section) {
+  const std::unique_ptr<Fields> reader = field_reader(section, "method");
+  options_.fields(*reader);  // names the parts
+  rule_ = Registry<MetaRule>::make(options_.rule, section);
+  optimizer_ = Registry<InnerOptimizer>::make(options_.inner_optimizer, section);
+  rule_->fields(*reader);
+  optimizer_->fields(*reader);
+  check_all_read(*reader, keys_of_scope(options_.scope).keys());
+}
 
 void MetaPrompting::check(const DatasetInfo& dataset) {
   const FamilyTraits traits = traits_of(dataset);
@@ -134,7 +145,7 @@ Params MetaPrompting::initial() const {
 
 std::vector<ParameterGroup> MetaPrompting::groups(const Params& theta) const {
   std::vector<ParameterGroup> groups = scope_->groups(theta);
-  for (ParameterGroup& group : rate_groups(theta)) groups.push_back(std::move(group));
+  for (ParameterGroup& group : rate_groups(theta, groups)) groups.push_back(std::move(group));
   return groups;
 }
 
@@ -160,8 +171,8 @@ std::vector<TaskOutcome> MetaPrompting::gradients(const Params& theta,
                                                   const std::vector<Task>& pack,
                                                   const StepContext& context,
                                                   GradientSink& sink) const {
-  const ClozePack cloze(pretrained_, *scope_, overlaid(pretrained_.weights, theta),
-                        *frame_, pack, *pieces_);
+  const ClozePack cloze(pretrained_, *scope_, overlaid(pretrained_.weights, theta), *frame_, pack,
+                        *pieces_);
   const Params theta_T = cloze.fast_weights(theta);
   const Needs needs = rule_->needs(options_.inner_steps, progress(context));
   InnerProblem problem = inner_problem(cloze, theta, theta_T, options_.inner_rate, needs.prior);
@@ -202,8 +213,8 @@ Params MetaPrompting::adapt(const Params& theta, const Task& task,
   if (task.support.empty() || eval_steps() == 0) return theta;
   Task support = task;
   support.query.clear();  // may well be unlabelled
-  const ClozePack cloze(pretrained_, *scope_, overlaid(pretrained_.weights, theta),
-                        *frame_, {support}, *pieces_, support_passes(support));
+  const ClozePack cloze(pretrained_, *scope_, overlaid(pretrained_.weights, theta), *frame_,
+                        {support}, *pieces_, support_passes(support));
   const Params theta_T = cloze.fast_weights(theta);
   InnerProblem problem = inner_problem(cloze, theta, theta_T, eval_rate(),
                                        rule_->needs(eval_steps(), progress(context)).prior);
@@ -246,14 +257,14 @@ Cost MetaPrompting::cost(const std::vector<TaskShape>& pack) const {
 
 InnerWork MetaPrompting::inner_work(const Cost& support, const Cost& query,
                                     std::size_t tasks) const {
+  const double task_bytes = static_cast<double>(c10::elementSize(pretrained_.dtype) * tasks);
   return {.support = support,
           .query = query,
           .gradient = scope_->gradient_work(),
           .steps = options_.inner_steps,
-          .fast_bytes = static_cast<double>(c10::elementSize(pretrained_.dtype)) * fast_numbers_ *
-                        static_cast<double>(tasks),
+          .fast_bytes = task_bytes * fast_numbers_,
           .memory = optimizer_->memory_per_weight(),
-          .rates_learned = options_.learned_rates != LearnedRates::constant,
+          .rate_bytes = task_bytes * rate_numbers_,
           .graph_bytes = options_.graph_memory * 0x1p30};
 }
 

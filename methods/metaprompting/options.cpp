@@ -44,8 +44,7 @@ Table MetaPromptingOptions::all_keys() {
     add(write_fields(*Registry<MetaRule>::make(name, Table())));
   for (const std::string& name : Registry<InnerOptimizer>::names())
     add(write_fields(*Registry<InnerOptimizer>::make(name, Table())));
-  for (const std::string& name : Registry<ScopeOptions>::names())
-    add(Registry<ScopeOptions>::make(name));
+  for (const std::string& name : Registry<Scope>::names()) add(keys_of_scope(name));
   return keys;
 }
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "core/config/fields.h"
+#include "methods/cloze/soft_prompt.h"
 #include "methods/meta/inner_rates.h"
-#include "methods/meta/scopes/soft_prompt.h"
 
 namespace metaloom {
 

@@ -49,6 +49,10 @@ class Mlm final : public Method {
         max_length_(max_length_of(in)),
         frame_(Template::plain(in.pretrained, max_length_)) {
     read_fields(section, "method", options_, {"name"});
+    if (in.pretrained.backbone->framing().answer != ReadAt::mask) {
+      throw Error(Fault::usage, "this model hides no words: it foretells the next one",
+                  "method.name = \"mlm\"", "Use a model that is read at a mask.");
+    }
     if (options_.masked + options_.random > 1) {
       throw Error(Fault::usage,
                   fmt::format("of the hidden pieces {} become [MASK] and {} random: more than all",

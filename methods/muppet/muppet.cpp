@@ -141,7 +141,7 @@ Params Muppet::initial() const {
 
 std::vector<ParameterGroup> Muppet::groups(const Params& theta) const {
   std::vector<std::string> body, heads;
-  const auto is_matrix = [](std::string_view name) { return !name.ends_with(".bias"); };
+  const auto is_matrix = [&](std::string_view name) { return theta.at(name).dim() > 1; };
   for (const std::string& name : theta.names()) {
     (name.starts_with("head.") ? heads : body).push_back(name);
   }

@@ -20,6 +20,7 @@
 
 #include "core/error.h"
 #include "core/registry.h"
+#include "methods/cloze/soft_prompt.h"
 #include "methods/cloze/template.h"
 #include "methods/cloze/verbaliser.h"
 #include "methods/labels.h"
@@ -87,7 +88,6 @@ const std::vector<const DatasetInfo*>& Spt::checked(
 }
 
 Params Spt::initial() const {
-  const at::Tensor& words_VD = pretrained_.words_VD();
   Params theta;
   if (plan_.searches()) {
     theta.set(kGates, at::zeros({plan_.positions() + 1}, pretrained_.options()));
@@ -100,12 +100,9 @@ Params Spt::initial() const {
     theta =
         theta.merged_with(plan_.generator().initial(final_prefix(k), rng_, pretrained_.options()));
   }
-  if (frame_.soft_tokens() > 0) {  // as large as words are
-    const std::vector<std::int64_t> shape{frame_.soft_tokens(), words_VD.size(1)};
-    const double spread = words_VD.std().item<double>();
-    theta.set(
-        kSoftPrompt,
-        rng_.at("soft").normal_tensor(shape, spread, pretrained_.dtype).to(pretrained_.device));
+  if (frame_.soft_tokens() > 0) {
+    const SoftPrompt noise{.tokens = frame_.soft_tokens(), .start = SoftStart::random};
+    theta.set(kSoftPrompt, initial_soft_PD(noise, pretrained_, rng_));
   }
   return theta;
 }

@@ -5,6 +5,7 @@
 // distinct pieces that stand for themselves; words of the vocabulary read back as written.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,6 +24,10 @@ enum class Special {
   pad,      // fills a row up
   unknown,  // stands for what has no piece
 };
+
+constexpr std::array<std::string_view, 5> words_of(Special) {
+  return {"begin", "end", "mask", "padding", "unknown"};
+}
 
 class Tokenizer {
  public:

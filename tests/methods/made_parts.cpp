@@ -48,7 +48,11 @@ class EveryStep final : public MetaRule {
     out.query_weights.back() += progress;
     return out;
   }
-  Cost cost(const InnerWork& work) const override { return work.support; }
+  Cost cost(const InnerWork& work) const override {
+    Cost total = Registry<MetaRule>::make("maml", Table())->cost(work);
+    total.flops += static_cast<double>(work.steps - 1) * work.gradient * work.query.flops;
+    return total;
+  }
   MetaGradient run(const InnerProblem& problem, const Params& theta_T,
                    double progress) const override {
     const std::vector<double> weights = needs(problem.steps, progress).query_weights;
@@ -80,7 +84,9 @@ class Held final : public MetaRule {
   Needs needs(std::int64_t steps, double) const override {
     return {last_query(steps), Derivatives::once, prior_};
   }
-  Cost cost(const InnerWork& work) const override { return work.support; }
+  Cost cost(const InnerWork& work) const override {
+    return Registry<MetaRule>::make("fomaml", Table())->cost(work);
+  }
   MetaGradient run(const InnerProblem& problem, const Params& theta_T,
                    double progress) const override {
     return Registry<MetaRule>::make("fomaml", Table())->run(problem, theta_T, progress);

@@ -138,8 +138,19 @@ TEST_P(MetaRuleLaws, MoreWorkCostsMore) {
   const Cost few = rule_->cost(work);
   EXPECT_GT(few.flops, 0);
   EXPECT_GT(few.peak_bytes, 0);
-  work.support.flops *= 2;
-  EXPECT_GT(rule_->cost(work).flops, few.flops);
+  const auto with = [&](const std::function<void(InnerWork&)>& change) {
+    InnerWork more = work;
+    change(more);
+    return rule_->cost(more);
+  };
+  EXPECT_GT(with([](InnerWork& w) { w.support.flops *= 2; }).flops, few.flops);
+  EXPECT_GT(with([](InnerWork& w) { w.query.flops *= 2; }).flops, few.flops);
+  EXPECT_GT(with([](InnerWork& w) { w.gradient += 1; }).flops, few.flops);
+  EXPECT_GT(with([](InnerWork& w) { w.steps *= 2; }).flops, few.flops);
+  EXPECT_GT(with([](InnerWork& w) { w.support.peak_bytes *= 100; }).peak_bytes, few.peak_bytes);
+  EXPECT_GT(with([](InnerWork& w) { w.fast_bytes *= 2; }).peak_bytes, few.peak_bytes);
+  EXPECT_GT(with([](InnerWork& w) { w.memory += 1; }).peak_bytes, few.peak_bytes);
+  EXPECT_GT(with([](InnerWork& w) { w.rate_bytes = 1e6; }).peak_bytes, few.peak_bytes);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, MetaRuleLaws,

@@ -50,6 +50,10 @@ class ScopeLaws : public testing::TestWithParam<std::string> {
   Params theta_ = scope_->initial();
 };
 
+TEST_P(ScopeLaws, ItsKeysAreKnownWithoutBuildingIt) {
+  EXPECT_EQ(write_fields(*scope_).keys(), keys_of_scope(GetParam()).keys());
+}
+
 TEST_P(ScopeLaws, FastWeightsStandInOneGroupAndHaveARate) {
   ASSERT_FALSE(theta_.empty());
   EXPECT_EQ(theta_.names(), scope_->initial().names());

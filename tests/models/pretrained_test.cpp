@@ -127,7 +127,7 @@ TEST(Pretrained, ATokenizerWithoutThePiecesOfTheFrameIsRefused) {
   for (std::int64_t id = 2; id < shape.vocabulary; ++id) pieces += "\n" + std::to_string(id);
   archive.put_text("tokenizer/tokenizer.json", R"({"model": {"type": "Letters"}})");
   archive.put_text("tokenizer/vocabulary", pieces);
-  expect_refused(archive, {"special piece", "framed"});
+  expect_refused(archive, {"special piece (begin)", "need"});
 }
 
 TEST(Pretrained, OtherFilesAreRefused) {

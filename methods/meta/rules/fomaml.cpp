@@ -23,9 +23,9 @@ class FirstOrderMaml final : public MetaRule {
     const auto steps = static_cast<double>(work.steps);
     Cost total;
     total.flops = steps * work.gradient * work.support.flops + work.gradient * work.query.flops;
-    const double copies = work.rates_learned ? (steps + 1) * (2 + work.memory) : 2 + work.memory;
-    total.peak_bytes =
-        std::max(work.query.peak_bytes, work.support.peak_bytes) + copies * work.fast_bytes;
+    const double states = work.rate_bytes > 0 ? steps + 1 : 1;  // kept for the way back
+    total.peak_bytes = std::max(work.query.peak_bytes, work.support.peak_bytes) +
+                       states * (2 + work.memory) * work.fast_bytes + 2 * work.rate_bytes;
     return total;
   }
 

@@ -41,7 +41,7 @@ class Maml final : public MetaRule {
     total.peak_bytes = std::max(kept * graph + work.query.peak_bytes, std::max(kept, 1.0) * graph);
     // The states of all steps and the adjoint, and of weights their gradient and the kept slopes.
     const double copies = steps + 2 + kept + work.memory * (steps + 2);
-    total.peak_bytes += copies * work.fast_bytes;
+    total.peak_bytes += copies * work.fast_bytes + 2 * work.rate_bytes;
     return total;
   }
 

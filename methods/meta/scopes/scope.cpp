@@ -4,7 +4,15 @@
 
 #include <algorithm>
 
+#include "core/registry.h"
+
 namespace metaloom {
+
+Table keys_of_scope(const std::string& name) {
+  const auto& having_some = Registry<ScopeOptions>::entries();
+  const auto found = having_some.find(name);
+  return found == having_some.end() ? Table() : found->second.make();
+}
 
 at::Tensor for_each_task(const at::Tensor& value, std::int64_t tasks) {
   std::vector<std::int64_t> shape{tasks};

@@ -15,7 +15,7 @@
 
 #include "core/config/fields.h"
 #include "core/params.h"
-#include "methods/meta/scopes/soft_prompt.h"
+#include "methods/cloze/soft_prompt.h"
 #include "methods/meta/scopes/vocabulary_rows.h"
 #include "methods/theta.h"
 #include "models/pretrained.h"
@@ -90,6 +90,9 @@ struct ScopeOptions {
   static constexpr const char* kSeam = "scope";
   using Factory = std::function<Table()>;
 };
+
+/// Those of the scope called `name`; empty where it has none.
+Table keys_of_scope(const std::string& name);
 
 /// `value` [...] for every task, [T, ...]: a view.
 at::Tensor for_each_task(const at::Tensor& value, std::int64_t tasks);

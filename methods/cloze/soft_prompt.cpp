@@ -1,4 +1,4 @@
-#include "methods/meta/scopes/soft_prompt.h"
+#include "methods/cloze/soft_prompt.h"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
