@@ -14,8 +14,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr Split kSplits[] = {Split::train, Split::validation, Split::test};
-
 namespace fs = std::filesystem;
 
 class Shards : public ::testing::TestWithParam<std::string> {
