@@ -146,22 +146,23 @@ class SimulatedDisk : public Disk {
     End(SimulatedDisk& disk, Path file) : disk_(disk), file_(std::move(file)) {}
     int append(std::string_view text) override {
       const std::lock_guard lock(disk_.mutex_);
-      const int code = begin(text.size());
+      // Nothing makes no step: who only tries whether the file opens would be told of a refusal.
+      const int code =
+          text.empty() && !disk_.crashed_ ? begin(0, 0) : begin(disk_.counted(), text.size());
       if (code == 0) disk_.tree_[id_].bytes += text;
       return code;
     }
     int sync() override {
       const std::lock_guard lock(disk_.mutex_);
-      const int code = begin(0);
+      const int code = begin(disk_.counted(), 0);
       if (code == 0) disk_.make_safe(file_, disk_.tree_[id_]);
       return code;
     }
 
    private:
-    /// Counts a step and opens the file, which stays open until something fails: errno. Does not
-    /// throw where the machine stops, for destructors come here: the next step does.
-    int begin(std::size_t bytes) {
-      int code = disk_.counted();
+    /// Opens the file, which stays open until something fails, if the step itself has not: errno.
+    /// Does not throw where the machine stops, for destructors come here: the next step does.
+    int begin(int code, std::size_t bytes) {
       if (code == 0 && id_ == 0) {
         id_ = disk_.tree_.opened(file_);
         code = std::max(0, -id_);
