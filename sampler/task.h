@@ -12,6 +12,7 @@
 namespace metaloom {
 
 enum class Split { train, validation, test };
+inline constexpr std::array kSplits{Split::train, Split::validation, Split::test};
 constexpr std::array<std::string_view, 3> words_of(Split) {
   return {"train", "validation", "test"};
 }

@@ -94,6 +94,8 @@ void Diagnostics::before(const Params& theta) {
 
 void Diagnostics::after(const Params& theta) {
   score(theta, parts_.steps, options_.after_name, options_.split, true);
+  // The stage is finished next, and what is finished scores nothing again.
+  if (parts_.metrics != nullptr) parts_.metrics->sync();
 }
 
 void Diagnostics::score(const Params& theta, std::int64_t step, const std::string& name,

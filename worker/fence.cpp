@@ -49,6 +49,8 @@ bool Fence::pass(const Verdict& verdict) {
 }
 
 void Fence::save() {
+  // The curve first: what a crash of the machine takes of it, no resume would write again.
+  if (parts_.metrics != nullptr) parts_.metrics->sync();
   const auto sections =
       save_run(parts_.theta, parts_.optimizer, parts_.progress, parts_.lineage, parts_.texts);
   if (parts_.folder != nullptr) {

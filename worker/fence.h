@@ -8,6 +8,7 @@
 
 #include "checkpoints/checkpoint.h"
 #include "comm/communicator.h"
+#include "worker/report/metrics_file.h"
 #include "worker/run_state.h"
 
 namespace metaloom {
@@ -29,6 +30,7 @@ class Fence {
     const std::map<std::string, std::string>& texts;  // kept with every checkpoint
     const std::map<std::string, Archive>& shared;     // the frozen model
     CheckpointFolder* folder;                         // rank 0's; null elsewhere, or without saves
+    MetricsFile* metrics;                             // rank 0's; null elsewhere, or without one
     std::function<bool()> told_to_stop;
   };
   Fence(Parts parts, const CheckpointOptions& options, std::int64_t steps,

@@ -30,17 +30,26 @@ class FileEnd final : public Appender {
   }
 
   int append(std::string_view text) override {
+    return with_file([&] { return append_whole(text); });
+  }
+  int sync() override {
+    // EINVAL: a device or a pipe, which has no such thing.
+    return with_file([&] { return ::fdatasync(descriptor_) == 0 || errno == EINVAL ? 0 : errno; });
+  }
+
+ private:
+  template <class Act>
+  int with_file(const Act& act) {
     if (descriptor_ < 0) {
       descriptor_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     }
     if (descriptor_ < 0) return errno;
-    const int code = append_whole(text);
+    const int code = act();
     // A file server may have forgotten the descriptor.
     if (code != 0) ::close(std::exchange(descriptor_, -1));
     return code;
   }
 
- private:
   int append_whole(std::string_view text) const {
     struct stat before;
     if (::fstat(descriptor_, &before) != 0) return errno;
@@ -160,8 +169,9 @@ void SystemDisk::remove(const fs::path& path) {
 }
 
 void SystemDisk::remove_empty(const fs::path& folder) {
+  const Found::Kind kind = look(folder, Links::stop).kind;
   std::error_code stays;
-  fs::remove(folder, stays);
+  if (kind == Found::Kind::folder || kind == Found::Kind::link) fs::remove(folder, stays);
 }
 
 }  // namespace metaloom

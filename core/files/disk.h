@@ -34,6 +34,9 @@ class Appender {
   virtual ~Appender() = default;
   /// Appends all of `text`: 0, or the errno of what failed; the file then ends as before.
   virtual int append(std::string_view text) = 0;
+  /// Brings all that was appended to the disk: 0, or errno. Where this has made the file, its name
+  /// is brought there by `sync` of its folder alone.
+  virtual int sync() = 0;
 };
 
 class Disk {

@@ -150,16 +150,18 @@ void remove_path(const fs::path& path) {
 
 void make_folder(const fs::path& folder) {
   std::error_code code;
-  std::vector<fs::path> around;  // of each folder that is not there yet
-  for (fs::path place = folder; !place.empty() && !fs::exists(place, code);) {
-    around.push_back(folder_of(place));
-    place = place.parent_path();
+  std::vector<fs::path> places{folder};  // up to the first that is there
+  while (!fs::exists(places.back(), code) && places.back().has_parent_path()) {
+    places.push_back(places.back().parent_path());
   }
-  fs::create_directories(folder, code);
-  if (code) throw_write_error(folder, "make this folder", code.value());
-  for (const fs::path& place : around) {
+  // One after the other, each synced before the next: a process that is killed in between leaves
+  // only the deepest that is there without its sync, and the next one makes up for it.
+  for (auto place = places.rbegin(); place != places.rend(); ++place) {
+    fs::create_directories(*place, code);
+    if (code) throw_write_error(folder, "make this folder", code.value());
+    const fs::path around = folder_of(*place);
     // What may be written but not read cannot be synced.
-    if (::access(place.c_str(), R_OK) == 0) fsync_folder(place);
+    if (::access(around.c_str(), R_OK) == 0) fsync_folder(around);
   }
 }
 

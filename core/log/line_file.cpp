@@ -13,6 +13,13 @@ bool LineFile::append(std::string_view lines) {
   return write();
 }
 
+bool LineFile::sync() {
+  if (behind() && !write()) return false;
+  const int code = end_->sync();
+  if (code != 0) errno = code;
+  return code == 0;
+}
+
 bool LineFile::write() {
   const int code = end_->append(waiting_);
   if (code == 0) {

@@ -22,6 +22,8 @@ class LineFile {
   /// Appends `lines` (each with its line break, or nothing at all) after those that wait. False:
   /// refused, they wait; errno says why.
   bool append(std::string_view lines);
+  /// Brings all lines to the disk, those that wait too. False: some are not there; errno says why.
+  bool sync();
   /// Whether lines wait.
   bool behind() const { return !waiting_.empty(); }
   const std::filesystem::path& path() const { return path_; }

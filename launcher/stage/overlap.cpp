@@ -127,7 +127,8 @@ std::map<std::string, std::map<Split, std::set<std::int64_t>>> StageLineage::lef
   return out;
 }
 
-std::vector<Overlap> overlaps(const Lineage& trained_on, const Mix& mix, Split split) {
+std::vector<Overlap> overlaps(const Lineage& trained_on, const Mix& mix, Split split,
+                              const Alive& alive) {
   std::vector<Overlap> out;
   for (int d = 0; d < mix.datasets(); ++d) {
     const TokenStore& store = mix.store(d);
@@ -136,26 +137,30 @@ std::vector<Overlap> overlaps(const Lineage& trained_on, const Mix& mix, Split s
     for (const std::string& entry : trained_on.entries_of(store.info().name)) found[entry];
     for (const auto& [trained, rows] : found)
       out.push_back(overlap_of(store, split, trained, rows));
+    alive();
   }
   return out;
 }
 
-std::vector<Overlap> own_overlaps(const Mix& mix, Split split,
-                                  const std::set<std::string>& trained) {
+std::vector<Overlap> own_overlaps(const Mix& mix, Split split, const std::set<std::string>& trained,
+                                  const Alive& alive) {
   if (trained.empty()) return {};
   std::unordered_set<std::int64_t> texts;
   for (int d = 0; d < mix.datasets(); ++d) {
     for (const std::int64_t text : mix.store(d).text_digests(split)) texts.insert(text);
+    alive();
   }
   std::vector<RowKeys> known(static_cast<std::size_t>(mix.datasets()));
   for (int d = 0; d < mix.datasets(); ++d) {
     if (!trained.contains(mix.info(d).name)) continue;
     known[d] = RowKeys(mix.store(d), Split::train, &texts).sorted();
+    alive();
   }
   std::vector<Overlap> out;
   for (int d = 0; d < mix.datasets(); ++d) {
     const TokenStore& store = mix.store(d);
     const RowKeys keys(store, split);
+    alive();
     for (int other = 0; other < mix.datasets(); ++other) {
       const bool own = other == d;
       const auto& mine = own ? keys.row : keys.answered;
@@ -184,17 +189,19 @@ std::vector<std::string> described_overlaps(const Mix& mix, Split split) {
   return out;
 }
 
-std::vector<StageLineage> find_lineages(const std::vector<StageConfig>& stages) {
+std::vector<StageLineage> find_lineages(const std::vector<StageConfig>& stages,
+                                        const Alive& alive) {
   std::vector<StageLineage> out;
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const StageConfig& stage = stages[i];
     const Mix mix(stage.data, Rng(0));
+    alive();
     StageLineage lineage{.trained_on = of_init(stages, i, out), .found = {}};
     std::set<std::string> sets;
     for (int d = 0; d < mix.datasets(); ++d) sets.insert(mix.info(d).name);
     for (const Split split : scored(stage.evaluate)) {
-      for (const auto& found :
-           {overlaps(lineage.trained_on, mix, split), own_overlaps(mix, split, sets)}) {
+      for (const auto& found : {overlaps(lineage.trained_on, mix, split, alive),
+                                own_overlaps(mix, split, sets, alive)}) {
         lineage.found.insert(lineage.found.end(), found.begin(), found.end());
       }
       const auto described = described_overlaps(mix, split);
@@ -205,6 +212,7 @@ std::vector<StageLineage> find_lineages(const std::vector<StageConfig>& stages) 
     }
     for (int d = 0; d < mix.datasets(); ++d) {
       lineage.trained_on.add(stage.name, mix.info(d).name, mix.store(d).text_digests(Split::train));
+      alive();
     }
     out.push_back(std::move(lineage));
   }

@@ -4,6 +4,7 @@
 // scored, or allowed, as data.overlap says of the set.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -14,6 +15,9 @@
 #include "worker/run_state.h"
 
 namespace metaloom {
+
+/// What a search that may take long calls after each store that it has read.
+using Alive = std::function<void()>;
 
 /// Rows of one set and split that were trained on in one place. No rows: only its name was.
 struct Overlap {
@@ -39,19 +43,20 @@ struct StageLineage {
 };
 
 /// What of `split` a model with this history was trained on.
-std::vector<Overlap> overlaps(const Lineage& trained_on, const Mix& mix, Split split);
+std::vector<Overlap> overlaps(const Lineage& trained_on, const Mix& mix, Split split,
+                              const Alive& alive);
 /// What of `split` stands in the training rows of `mix` itself: whole rows of the same set (pairs
 /// and choices share texts by nature), and rows with the same answer of another one. Only sets
 /// named in `trained` count as trained on.
-std::vector<Overlap> own_overlaps(const Mix& mix, Split split,
-                                  const std::set<std::string>& trained);
+std::vector<Overlap> own_overlaps(const Mix& mix, Split split, const std::set<std::string>& trained,
+                                  const Alive& alive);
 
 /// What `split` holds of earlier splits of its own sets, as their descriptions allow
 /// (docs/data.md, "Dirty rows"), a line for each set.
 std::vector<std::string> described_overlaps(const Mix& mix, Split split);
 
 /// Per stage. A stage's init is an earlier stage of `stages` or a checkpoint that exists.
-std::vector<StageLineage> find_lineages(const std::vector<StageConfig>& stages);
+std::vector<StageLineage> find_lineages(const std::vector<StageConfig>& stages, const Alive& alive);
 
 /// Throws Error{data} at the first stage that refuses what was found, or would have nothing left to
 /// score; Error{usage} where a rule is for a set that no stage has. Returns what to print.

@@ -186,7 +186,7 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage,
   if (writes) metrics.emplace(own_disk(), config.folder / "metrics.jsonl", progress.step);
 
   Fence fence({comm, *stage.theta, optimizer, progress, lineage.trained_on, texts, shared,
-               own_folder, told_to_stop},
+               own_folder, metrics ? &*metrics : nullptr, told_to_stop},
               config.checkpoint, config.run.steps, config.run.non_finite_budget);
   const auto context = [&](std::int64_t step) { return stage.context(step); };
   Diagnostics diagnostics({comm, *stage.method, *stage.mix, metrics ? &*metrics : nullptr,

@@ -34,13 +34,23 @@ StageLineage heard(const Json& told) {
 
 }  // namespace
 
-std::vector<StageLineage> told_lineages(Communicator& comm,
-                                        const std::function<std::vector<StageLineage>()>& find) {
+std::vector<StageLineage> told_lineages(
+    Communicator& comm, const std::function<std::vector<StageLineage>(const Alive&)>& find) {
+  const Section section(comm, "overlaps");
+  // Signs of life are for this process's watchdog; the others wait no longer for that, so all meet.
+  const auto goes_on = [&](bool more) { return comm.vote({more ? 1 : 0}).front() != 0; };
   std::vector<StageLineage> out;
   Json text = Json::array();
   if (comm.rank() == 0) {
-    out = find();
+    out = find([&] {
+      section.alive();
+      goes_on(true);
+    });
+    goes_on(false);
     for (const StageLineage& lineage : out) text.push_back(told(lineage));
+  } else {
+    while (goes_on(false)) {
+    }
   }
   const std::string said = as_rank_0_says(comm, comm.rank() == 0 ? text.dump() : "");
   if (comm.rank() == 0) return out;

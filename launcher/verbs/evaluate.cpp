@@ -33,12 +33,12 @@ struct EvaluateOptions {
 
 /// What the stage's model was trained on before `stage`, and by it.
 StageLineage history(const std::string& stage, const Checkpoint& checkpoint, const Mix& mix,
-                     Split split) {
+                     Split split, const Alive& alive) {
   StageLineage out{.trained_on = Lineage::load(checkpoint.read("lineage")), .found = {}};
   const Lineage own = out.trained_on.only(stage);
   Lineage before = out.trained_on;
   before.forget(stage);
-  out.found = overlaps(before, mix, split);
+  out.found = overlaps(before, mix, split, alive);
   out.described = described_overlaps(mix, split);
   std::set<std::string> trained;
   for (int d = 0; d < mix.datasets(); ++d) {
@@ -46,8 +46,10 @@ StageLineage history(const std::string& stage, const Checkpoint& checkpoint, con
     out.rows[name][split] = mix.store(d).rows(split);
     if (!own.entries_of(name).empty()) trained.insert(name);
   }
-  for (const Overlap& overlap : own_overlaps(mix, split, trained)) out.found.push_back(overlap);
-  for (const Overlap& overlap : overlaps(own, mix, split)) {
+  for (const Overlap& overlap : own_overlaps(mix, split, trained, alive)) {
+    out.found.push_back(overlap);
+  }
+  for (const Overlap& overlap : overlaps(own, mix, split, alive)) {
     if (!trained.contains(overlap.dataset)) out.found.push_back(overlap);
   }
   return out;
@@ -239,8 +241,9 @@ class Evaluate final : public Verb {
     const Mix mix(config.data, Rng(0));
     const Archive progress = checkpoint.read("progress");
     const Json json = parse_json(progress.text("progress"), checkpoint.folder().string());
-    const auto lineages = told_lineages(
-        comm, [&] { return std::vector{history(json.at("stage"), checkpoint, mix, split)}; });
+    const auto lineages = told_lineages(comm, [&](const Alive& alive) {
+      return std::vector{history(json.at("stage"), checkpoint, mix, split, alive)};
+    });
     const StageLineage& lineage = lineages.front();
     const auto lines = check_overlaps({config}, {lineage});
     config.data.left_out = lineage.left_out(config.data);

@@ -151,7 +151,7 @@ class Plan final : public Verb {
     read_fields(own, "plan", options);
     auto [stages, notes] = load_run(only_target(arguments, "plan", "a configuration file"), others);
     for (const std::string& note : notes) fmt::print("{}\n", note);
-    const auto lineages = find_lineages(stages);
+    const auto lineages = find_lineages(stages, /*alive=*/[] {});
     for (std::size_t i = 0; i < stages.size(); ++i) {
       stages[i].data.left_out = lineages[i].left_out(stages[i].data);
       print_stage(stages[i], lineages[i], options, model_planned(stages, stages[i]));

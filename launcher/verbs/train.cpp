@@ -97,7 +97,8 @@ class Train final : public Verb {
     for (const std::string& note : config.notes) {
       if (comm.rank() == 0) spdlog::info("{}", note);
     }
-    const auto lineages = told_lineages(comm, [&] { return find_lineages(stages); });
+    const auto lineages =
+        told_lineages(comm, [&](const Alive& alive) { return find_lineages(stages, alive); });
     for (const std::string& line : check_overlaps(stages, lineages)) {
       if (comm.rank() == 0) spdlog::warn("{}", line);
     }

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <limits>
 #include <map>
 
@@ -11,8 +10,6 @@
 namespace metaloom {
 
 namespace {
-
-constexpr std::array kSplits{Split::train, Split::validation, Split::test};
 
 /// Calls act(row, label) for every row that tasks are drawn from and that has a label, ascending: a
 /// text to be labelled belongs to no class.

@@ -19,10 +19,13 @@ namespace {
 
 constexpr const char* kMake = "Make the token stores: metaloom data DESCRIPTION.toml out=";
 
-/// Whether a token store's rows lie there: in a file, or in a folder of shards.
+/// Whether a token store's rows lie there: in a file, or in a folder of shards. A link to nothing
+/// stands for a store, too: opening it says what is not there.
 bool is_store(const std::filesystem::path& path) {
   const auto kind = path.extension();
-  return (kind == ".h5" || kind == ".shards") && std::filesystem::exists(path);
+  std::error_code none;
+  return (kind == ".h5" || kind == ".shards") &&
+         std::filesystem::exists(std::filesystem::symlink_status(path, none));
 }
 
 /// The names that `options.datasets` stands for, in its order; "*" is all of them.

@@ -40,12 +40,11 @@ std::map<std::string, Extent> places_of(const Json& shard, std::int64_t bytes,
                                         const std::string& where) {
   std::map<std::string, Extent> out;
   const auto places = field<Json>(shard, "places", where);
-  for (const auto& [path, numbers] : places.items()) {
-    if (!numbers.is_array() || numbers.size() != 3)
-      throw Error(Fault::data, "no place of " + path, where, kStoreCure);
-    const Extent place{numbers[0].get<std::int64_t>(), numbers[1].get<std::int64_t>(),
-                       numbers[2].get<int>()};
-    const bool fits = (place.bytes_each == 4 || place.bytes_each == 8) && place.offset >= 0 &&
+  for (const auto& [path, value] : places.items()) {
+    const auto numbers = field<std::vector<std::int64_t>>(places, path.c_str(), where);
+    if (numbers.size() != 3) throw Error(Fault::data, "no place of " + path, where, kStoreCure);
+    const Extent place{numbers[0], numbers[1], static_cast<int>(numbers[2])};
+    const bool fits = (numbers[2] == 4 || numbers[2] == 8) && place.offset >= 0 &&
                       place.offset <= bytes && place.offset % place.bytes_each == 0 &&
                       place.count >= 0 && place.count <= (bytes - place.offset) / place.bytes_each;
     if (!fits) throw Error(Fault::data, path + " outside the file", where, kStoreCure);

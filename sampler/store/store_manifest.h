@@ -19,7 +19,6 @@
 namespace metaloom {
 
 inline constexpr const char* kStoreCure = "Run `metaloom data` again for this dataset.";
-inline constexpr std::array kSplits{Split::train, Split::validation, Split::test};
 
 /// `json[key]` as a T; the library's exceptions become Error{data}.
 template <class T>

@@ -37,7 +37,8 @@ class TokenStore {
   /// Of what tasks are made of, wherever the rows came from and however they are cut into files:
   /// labels, their words, and all rows. Reads a store of one file whole.
   std::string content_digest() const;
-  /// Throws Error{data} at the first byte or row that is not what it must be. Reads all of them.
+  /// Throws Error{data} at the first byte or row that is not what it must be: of shards, whose rows
+  /// all are read; one file was checked when it was opened.
   void check() const;
 
   std::int64_t rows(Split split) const { return starts(split).back(); }
@@ -75,6 +76,7 @@ class TokenStore {
   static std::size_t index(Split split) { return static_cast<std::size_t>(split); }
   const std::vector<std::int64_t>& starts(Split split) const { return starts_[index(split)]; }
   void read_info(const StoreManifest& manifest);
+  void check_rows() const;
   /// The shard that holds a row, and the row's number there.
   std::pair<const StoreShard*, std::int64_t> at(Split split, std::int64_t row) const;
   std::string column_digest(Split split, const char* name) const;

@@ -13,8 +13,7 @@
 
 #include "core/background.h"
 #include "core/error.h"
-#include "tests/core/this_machine.h"
-#include "tests/core/virtual_time.h"
+#include "tests/core/each_clock.h"
 
 namespace metaloom {
 namespace {
@@ -205,6 +204,25 @@ TEST(RollCall, NoticesAProcessThatHasEnded) {
 }
 
 TEST(Watchdog, BarksOnceForASectionThatLastsTooLong) {
+  by_each_clock([](Clock& clock) {
+    std::atomic<int> barks = 0;
+    std::string section;
+    {
+      Watchdog watchdog(clock, [&](const std::string& name, double) {
+        section = name;
+        ++barks;
+      });
+      watchdog.watch("", 0.01);  // no section, no deadline
+      watchdog.watch("quick", 3600);
+      watchdog.watch("slow", 0.05);
+      while (barks == 0) clock.sleep(0.001);
+    }
+    EXPECT_EQ(section, "slow");
+    EXPECT_EQ(barks, 1);
+  });
+}
+
+TEST(Watchdog, BarksWhenTheDeadlineHasPassedAndNoSooner) {
   std::vector<std::string> barks;
   VirtualTime time;
   time.run([&] {
@@ -222,24 +240,24 @@ TEST(Watchdog, BarksOnceForASectionThatLastsTooLong) {
 }
 
 // Barks over a stretch of three deadlines in which there are signs of life, or none.
-int barks_over_three_deadlines(bool alive) {
-  int barks = 0;
-  VirtualTime time;
-  time.run([&] {
-    Watchdog watchdog(time, [&](const std::string&, double) { ++barks; });
-    watchdog.watch("long work", 60);
-    for (int second = 0; second < 180; ++second) {
-      if (alive) watchdog.alive();
-      time.sleep(1);
-    }
-    watchdog.watch("", 0);
-  });
+int barks_over_three_deadlines(Clock& clock, bool alive) {
+  constexpr double kDeadline = 1;
+  std::atomic<int> barks = 0;
+  Watchdog watchdog(clock, [&](const std::string&, double) { ++barks; });
+  watchdog.watch("long work", kDeadline);
+  for (RunningTime running(clock); running.seconds() < 3 * kDeadline;) {
+    if (alive) watchdog.alive();
+    clock.sleep(0.001);
+  }
+  watchdog.watch("", 0);
   return barks;
 }
 
 TEST(Watchdog, IsCalmWhileThereAreSignsOfLife) {
-  EXPECT_EQ(barks_over_three_deadlines(true), 0);
-  EXPECT_EQ(barks_over_three_deadlines(false), 1);  // the control
+  by_each_clock([](Clock& clock) {
+    EXPECT_EQ(barks_over_three_deadlines(clock, true), 0);
+    EXPECT_EQ(barks_over_three_deadlines(clock, false), 1);  // the control
+  });
 }
 
 TEST(RunningTime, CountsOneSecondOfAStretchInWhichTheProcessWasStopped) {

@@ -6,21 +6,13 @@
 #include <deque>
 #include <set>
 #include <string>
+#include <system_error>
 
 #include "core/background.h"
-#include "tests/core/this_machine.h"
-#include "tests/core/virtual_time.h"
+#include "tests/core/each_clock.h"
 
 namespace metaloom {
 namespace {
-
-/// Runs `test` by each clock.
-template <class Test>
-void by_each_clock(const Test& test) {
-  test(this_clock);
-  VirtualTime time;
-  time.run([&] { test(time); });
-}
 
 TEST(Clock, NeverGoesBackAndSleepsAtLeastAsLongAsAsked) {
   by_each_clock([](Clock& clock) {
@@ -98,6 +90,57 @@ TEST(VirtualTime, RepeatsItselfBySeedAndDiffersBetweenSeeds) {
     orders.insert(order_of(seed));
   }
   EXPECT_GT(orders.size(), 4u);
+}
+
+/// While it lives no thread can be had: a new one would get a stack for which there is no memory.
+class NoThreads {
+ public:
+  NoThreads() {
+    ::pthread_getattr_default_np(&before_);
+    ::pthread_attr_t huge;
+    ::pthread_attr_init(&huge);
+    ::pthread_attr_setstacksize(&huge, std::size_t{1} << 48);
+    ::pthread_setattr_default_np(&huge);
+    ::pthread_attr_destroy(&huge);
+  }
+  ~NoThreads() {
+    ::pthread_setattr_default_np(&before_);
+    ::pthread_attr_destroy(&before_);
+  }
+  NoThreads(const NoThreads&) = delete;
+
+ private:
+  ::pthread_attr_t before_;
+};
+
+TEST(VirtualTime, GivesNoTurnToAThreadThatCouldNotBeHad) {
+  // What broke: its seat stayed, got the turn, and all others waited for ever.
+  by_each_clock([](Clock& clock) {
+    Background work(clock);
+    {
+      const NoThreads none;
+      EXPECT_THROW(work.start([] {}), std::system_error);
+    }
+    clock.sleep(0.01);
+    bool done = false;
+    work.start([&] { done = true; });
+    work.wait();
+    EXPECT_TRUE(done);
+  });
+}
+
+TEST(VirtualTimeDeathTest, ThatStandsStillSaysWhoHasTheTurn) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto stuck = [] {
+    VirtualTime time;
+    time.stand_still_after = std::chrono::milliseconds(50);
+    time.run([&] {
+      Background other(time);
+      other.start([] {});
+      std::this_thread::sleep_for(std::chrono::hours(1));  // in a turn of its own
+    });
+  };
+  EXPECT_DEATH(stuck(), "stands still at 0: the turn of thread 0, .*thread 1");
 }
 
 }  // namespace

@@ -1,13 +1,12 @@
-// A disk in memory that behaves as badly as a real one may. What is written is on the disk for good
-// only once it was synced: a crash keeps of each folder's changes since then the first few, of each
-// file's new content all, a part or nothing. Steps are counted: before any of them the machine can
-// be made to stop, or the step to fail. Paths are absolute.
+// A disk in memory that behaves as badly as a real one may, and otherwise as the system's
+// (tests/core/disk_laws_test.cpp). What is written is on the disk for good only once it was synced:
+// tests/core/simulated_tree.h says what a crash leaves. Steps are counted: before any of them the
+// machine can be made to stop, or the step to fail. Paths are absolute.
 #pragma once
 
 #include <algorithm>
 #include <cerrno>
 #include <functional>
-#include <map>
 #include <mutex>
 #include <random>
 
@@ -15,6 +14,7 @@
 #include "core/files/disk.h"
 #include "core/files/errors.h"
 #include "core/files/files.h"
+#include "tests/core/simulated_tree.h"
 
 namespace metaloom {
 
@@ -40,46 +40,35 @@ class SimulatedDisk : public Disk {
   }
   /// The machine starts again, with what the crash has left: `seed` chooses.
   void restart(std::uint64_t seed) {
-    std::mt19937_64 random(seed);
-    for (Node& node : nodes_) {
-      const std::size_t kept = node.pending.empty() ? 0 : random() % (node.pending.size() + 1);
-      for (std::size_t i = 0; i < kept; ++i) apply(node.safe_names, node.pending[i]);
-      node.names = node.safe_names;
-      node.pending.clear();
-      if (node.bytes == node.safe_bytes) continue;
-      const auto fate = random() % 3;
-      if (fate == 0) node.bytes = node.safe_bytes;
-      if (fate == 1) node.bytes.resize(random() % (node.bytes.size() + 1));
-      node.safe_bytes = node.bytes;
-    }
+    tree_.crash(std::mt19937_64(seed));
     crashed_ = false;
     crash_at_ = fail_at_ = steps_ = 0;
   }
 
   Found look(const Path& path, Links links = Links::follow) override {
     const std::lock_guard lock(mutex_);
-    const int id = find(path, links);
-    if (id == 0) return {};
-    return {nodes_[id].kind, nodes_[id].bytes.size(), nodes_[id].target};
+    const Node& node = tree_[tree_.find(path, links)];
+    return {node.kind, node.bytes.size(), node.target};
   }
   void check_reach(const Path&) override {}
   std::vector<Path> list(const Path& folder) override {
     const std::lock_guard lock(mutex_);
     std::vector<Path> out;
-    for (const auto& [name, id] : nodes_[find(folder, Links::follow)].names) {
+    for (const auto& [name, id] : tree_[tree_.find(folder, Links::follow)].names) {
       out.push_back(folder / name);
     }
     return out;
   }
   Path real(const Path& path) override {
     const std::lock_guard lock(mutex_);
-    return settled(path, Links::follow);
+    return tree_.settled(path, Links::follow);
   }
   std::vector<std::byte> read(const Path& file) override {
     const std::lock_guard lock(mutex_);
-    const int id = find(file, Links::follow);
-    if (id == 0) throw_read_error(file, "open", ENOENT);
-    const auto bytes = std::as_bytes(std::span(nodes_[id].bytes));
+    const Node& node = tree_[tree_.find(file, Links::follow)];
+    if (node.kind == Kind::nothing) throw_read_error(file, "open", ENOENT);
+    if (node.kind != Kind::file) throw_read_error(file, "read", EISDIR);
+    const auto bytes = std::as_bytes(std::span(node.bytes));
     return {bytes.begin(), bytes.end()};
   }
 
@@ -93,33 +82,31 @@ class SimulatedDisk : public Disk {
   }
   void replace(const Path& file, std::string_view text) override {
     const std::lock_guard lock(mutex_);
-    const Path temporary = temporary_beside(file);
+    const Path place = tree_.settled(file, Links::follow);  // links stay
+    const Path temporary = temporary_beside(place);
     put(temporary, text);
-    move(temporary, file);
-    sync_names(file.parent_path());
+    take_place(temporary, place);
   }
   void replace_link(const Path& link, const Path& target) override {
     const std::lock_guard lock(mutex_);
-    const Path temporary = temporary_beside(link);
     step(link, "link");
-    const int id = made({.kind = Found::Kind::link, .target = target});
-    change(link, {{temporary.filename(), id}});
-    move(temporary, link);
-    sync_names(link.parent_path());
+    const Path place = tree_.settled(link, Links::stop);
+    const Path temporary = temporary_beside(place);
+    if (const int code = tree_.refusal(temporary); code != 0) throw_write_error(link, "link", code);
+    const int id = tree_.made({.kind = Kind::link, .target = target});
+    tree_.change(temporary, {{temporary.filename(), id}});
+    take_place(temporary, place);
   }
   std::unique_ptr<Appender> appender(const Path& file) override {
     return std::make_unique<End>(*this, file);
   }
   void make_folder(const Path& folder) override {
     const std::lock_guard lock(mutex_);
-    Path place;
-    for (const Path& name : folder) {
-      place /= name;
-      if (find(place, Links::follow) != 0) continue;
-      step(place, "make this folder");
-      change(place, {{name, made({.kind = Found::Kind::folder})}});
-      sync_names(place.parent_path());
+    std::vector<Path> places{folder};  // up to the first that is there
+    while (tree_.find(places.back(), Links::follow) == 0) {
+      places.push_back(places.back().parent_path());
     }
+    for (auto place = places.rbegin(); place != places.rend(); ++place) make_one_folder(*place);
   }
   void rename(const Path& from, const Path& to) override {
     const std::lock_guard lock(mutex_);
@@ -129,165 +116,160 @@ class SimulatedDisk : public Disk {
     const std::lock_guard lock(mutex_);
     if (!exchanges) return false;
     step(b, "rename to it");
-    change(a, {{a.filename(), find(b, Links::stop)}, {b.filename(), find(a, Links::stop)}});
+    const Path one = tree_.settled(a, Links::stop), other = tree_.settled(b, Links::stop);
+    const int at_one = tree_.at(one), at_other = tree_.at(other);
+    if (at_one == 0 || at_other == 0) throw_write_error(b, "rename to it", ENOENT);
+    tree_.change(one, at_other, other, at_one);
     return true;
   }
   void remove(const Path& path) override {
     const std::lock_guard lock(mutex_);
-    remove_all(path);
+    remove_all(tree_.settled(path, Links::stop));
   }
   void remove_empty(const Path& folder) override {
     const std::lock_guard lock(mutex_);
-    if (nodes_[find(folder, Links::stop)].names.empty()) remove_all(folder);
+    const Path place = tree_.settled(folder, Links::stop);
+    const Node& node = tree_[tree_.at(place)];
+    if (node.kind == Kind::file || !node.names.empty()) return;
+    try {
+      remove_all(place);
+    } catch (const Error&) {  // it stays
+    }
   }
 
  private:
-  using Names = std::map<std::string, int>;  // what a folder holds; as a change, 0: taken away
-
-  struct Node {
-    Found::Kind kind = Found::Kind::nothing;
-    std::string bytes, safe_bytes;  // of a file: as it is read, as a crash would leave it
-    Path target;                    // of a link
-    Names names, safe_names;        // of a folder
-    std::vector<Names> pending;     // its changes since it was synced, in order
-  };
+  using Kind = Found::Kind;
+  using Node = SimulatedTree::Node;
 
   class End final : public Appender {
    public:
     End(SimulatedDisk& disk, Path file) : disk_(disk), file_(std::move(file)) {}
     int append(std::string_view text) override {
       const std::lock_guard lock(disk_.mutex_);
-      if (disk_.crashed_) return EIO;  // destructors try once more
-      if (text.empty()) return 0;
-      ++disk_.steps_;
-      disk_.crashed_ = disk_.steps_ == disk_.crash_at_;  // the next step throws
-      if (disk_.crashed_) return EIO;
-      if (disk_.steps_ == disk_.fail_at_) return disk_.code_;
-      if (disk_.used(kRoot) + text.size() > disk_.capacity) return ENOSPC;
-      int id = disk_.find(file_, Links::follow);
-      if (id == 0) {
-        id = disk_.made({.kind = Found::Kind::file});
-        disk_.change(file_, {{file_.filename(), id}});
-      }
-      disk_.nodes_[id].bytes += text;
-      return 0;
+      // Nothing makes no step: who only tries whether the file opens would be told of a refusal.
+      const int code =
+          text.empty() && !disk_.crashed_ ? begin(0, 0) : begin(disk_.counted(), text.size());
+      if (code == 0) disk_.tree_[id_].bytes += text;
+      return code;
+    }
+    int sync() override {
+      const std::lock_guard lock(disk_.mutex_);
+      const int code = begin(disk_.counted(), 0);
+      if (code == 0) disk_.make_safe(file_, disk_.tree_[id_]);
+      return code;
     }
 
    private:
+    /// Opens the file, which stays open until something fails, if the step itself has not: errno.
+    /// Does not throw where the machine stops, for destructors come here: the next step does.
+    int begin(int code, std::size_t bytes) {
+      if (code == 0 && id_ == 0) {
+        id_ = disk_.tree_.opened(file_);
+        code = std::max(0, -id_);
+      }
+      if (code == 0 && bytes > 0 && disk_.tree_.used() + bytes > disk_.capacity) code = ENOSPC;
+      if (code != 0) id_ = 0;
+      return code;
+    }
+
     SimulatedDisk& disk_;
     Path file_;
+    int id_ = 0;
   };
 
-  static constexpr int kRoot = 1;
-
-  static void apply(Names& names, const Names& change) {
-    for (const auto& [name, id] : change) {
-      if (id == 0) {
-        names.erase(name);
-      } else {
-        names[name] = id;
-      }
-    }
-  }
-
-  void step(const Path& path, const char* action) {
+  /// Counts a step: 0, or errno of its failure. Where the machine has stopped, nothing is counted.
+  int counted() {
     crashed_ = crashed_ || ++steps_ == crash_at_;
+    if (crashed_) return EIO;
+    return steps_ == fail_at_ ? code_ : 0;
+  }
+  void step(const Path& path, const char* action) {
+    const int code = counted();
     if (crashed_) throw Crash{};
-    if (steps_ == fail_at_) throw_write_error(path, action, code_);
+    if (code != 0) throw_write_error(path, action, code);
   }
-  int made(Node node) {
-    nodes_.push_back(std::move(node));
-    return static_cast<int>(nodes_.size()) - 1;
-  }
-  /// Of the folder that `path` lies in.
-  void change(const Path& path, const Names& names) {
-    const int folder = find(path.parent_path(), Links::follow);
-    if (folder == 0) throw_write_error(path, "create", ENOENT);
-    apply(nodes_[folder].names, names);
-    nodes_[folder].pending.push_back(names);
-  }
-
-  /// Without links, as far as `links` says.
-  Path settled(const Path& path, Links links, int depth = 0) const {
-    Path out = "/";
-    const Path rest = path.lexically_normal().relative_path();
-    for (auto name = rest.begin(); name != rest.end(); ++name) {
-      if (name->empty()) continue;
-      const bool last = std::next(name) == rest.end() || std::next(name)->empty();
-      const Node& node = nodes_[walk(out / *name)];
-      if (node.kind == Found::Kind::link && (!last || links == Links::follow) && depth < 40) {
-        out = settled(out / node.target, Links::follow, depth + 1);
-      } else {
-        out /= *name;
-      }
-    }
-    return out;
-  }
-  int walk(const Path& path) const {
-    int id = kRoot;
-    for (const Path& name : path.relative_path()) {
-      const auto below = nodes_[id].names.find(name);
-      if (below == nodes_[id].names.end()) return 0;
-      id = below->second;
-    }
-    return id;
-  }
-  int find(const Path& path, Links links) const { return walk(settled(path, links)); }
-  std::uint64_t used(int id) const {
-    std::uint64_t out = nodes_[id].bytes.size();
-    for (const auto& [name, below] : nodes_[id].names) out += used(below);
-    return out;
+  void make_safe(const Path& file, Node& node) {
+    if (!forgets || !forgets(file)) node.safe_bytes = node.bytes;
   }
 
   void put(const Path& file, std::string_view text) {
     step(file, "create");
-    int id = find(file, Links::follow);
-    if (id == 0) change(file, {{file.filename(), id = made({.kind = Found::Kind::file})}});
-    nodes_[id].bytes.clear();
+    const int id = tree_.opened(file);
+    if (id < 0) throw_write_error(file, "create", -id);
+    tree_[id].bytes.clear();
     try {
-      if (used(kRoot) + text.size() > capacity)
+      if (tree_.used() + text.size() > capacity) {
         throw_write_error(file, "write", ENOSPC, text.size());
-      nodes_[id].bytes = text;
+      }
+      tree_[id].bytes = text;
       step(file, "write");
       step(file, "write");
     } catch (const Error&) {
-      change(file, {{file.filename(), 0}});
+      const Path place = tree_.settled(file, Links::stop);  // of a link, the link goes
+      tree_.change(place, {{place.filename(), 0}});
       throw;
     }
-    if (!forgets || !forgets(file)) nodes_[id].safe_bytes = nodes_[id].bytes;
+    make_safe(file, tree_[id]);
   }
   void sync_names(const Path& folder) {
     step(folder, "fsync");
-    Node& node = nodes_[find(folder, Links::follow)];
-    if (node.kind != Found::Kind::folder) throw_write_error(folder, "open", ENOENT);
+    Node& node = tree_[tree_.find(folder, Links::follow)];
+    if (node.kind == Kind::nothing) throw_write_error(folder, "open", ENOENT);
+    if (node.kind != Kind::folder) throw_write_error(folder, "open", ENOTDIR);
     if (forgets && forgets(folder)) return;
     node.safe_names = node.names;
     node.pending.clear();
   }
+  void make_one_folder(const Path& folder) {
+    const Path place = tree_.settled(folder, Links::stop);
+    if (const int id = tree_.find(place, Links::follow); id != 0) {
+      if (tree_[id].kind != Kind::folder) throw_write_error(folder, "make this folder", ENOTDIR);
+    } else {
+      step(folder, "make this folder");
+      if (tree_.at(place) != 0) throw_write_error(folder, "make this folder", EEXIST);
+      tree_.change(place, {{place.filename(), tree_.made({.kind = Kind::folder})}});
+    }
+    sync_names(folder.parent_path());
+  }
+  void take_place(const Path& temporary, const Path& place) {
+    try {
+      move(temporary, place);
+    } catch (const Error&) {
+      tree_.change(temporary, {{temporary.filename(), 0}});
+      throw;
+    }
+    sync_names(place.parent_path());
+  }
   void move(const Path& from, const Path& to) {
     step(to, "rename to it");
-    const int id = find(from, Links::stop), there = find(to, Links::stop);
-    if (id == 0) throw_write_error(to, "rename to it", ENOENT);
-    if (there != 0 && !nodes_[there].names.empty())
-      throw_write_error(to, "rename to it", ENOTEMPTY);
-    if (from.parent_path() == to.parent_path()) {
-      change(to, {{from.filename(), 0}, {to.filename(), id}});
-    } else {
-      change(to, {{to.filename(), id}});
-      change(from, {{from.filename(), 0}});
-    }
+    const Path old = tree_.settled(from, Links::stop), place = tree_.settled(to, Links::stop);
+    const int code = refusal_of_move(old, place);
+    if (code != 0) throw_write_error(to, "rename to it", code);
+    if (old != place) tree_.change(place, tree_.at(old), old, 0);
   }
-  void remove_all(const Path& path) {
-    const int id = find(path, Links::stop);
+  int refusal_of_move(const Path& from, const Path& to) {
+    const int id = tree_.at(from), there = tree_.at(to);
+    if (id == 0) return ENOENT;
+    if (const int code = tree_.refusal(to); code != 0) return code;
+    const bool below = to.string().starts_with(from.string() + '/');
+    if (below) return EINVAL;
+    if (there == 0 || there == id) return 0;
+    const bool folder = tree_[id].kind == Kind::folder;
+    if (tree_[there].kind != Kind::folder) return folder ? ENOTDIR : 0;
+    if (!folder) return EISDIR;
+    return tree_[there].names.empty() ? 0 : ENOTEMPTY;
+  }
+  void remove_all(const Path& place) {
+    const int id = tree_.at(place);
     if (id == 0) return;
-    const Names below = nodes_[id].names;
-    for (const auto& [name, each] : below) remove_all(path / name);
-    step(path, "remove");
-    change(path, {{path.filename(), 0}});
+    const SimulatedTree::Names below = tree_[id].names;
+    for (const auto& [name, each] : below) remove_all(place / name);
+    step(place, "remove");
+    tree_.change(place, {{place.filename(), 0}});
   }
 
-  std::mutex mutex_;                                               // guards all below
-  std::vector<Node> nodes_ = {{}, {.kind = Found::Kind::folder}};  // none, the root
+  std::mutex mutex_;  // guards all below
+  SimulatedTree tree_;
   std::int64_t steps_ = 0, crash_at_ = 0, fail_at_ = 0;
   int code_ = 0;
   bool crashed_ = false;

@@ -2,11 +2,15 @@
 // seed chooses: hours of waiting take no time, and the same seed runs the same way again.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <random>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -18,6 +22,9 @@ namespace metaloom {
 class VirtualTime final : public Clock {
  public:
   explicit VirtualTime(std::uint64_t seed = 0) : random_(seed) {}
+
+  /// Real time without another turn after which the program ends, saying who has it.
+  std::chrono::milliseconds stand_still_after = std::chrono::minutes(1);
 
   /// Runs `work`, and all threads that it starts, in turns; throws what it throws.
   void run(std::function<void()> work) {
@@ -56,14 +63,19 @@ class VirtualTime final : public Clock {
     const std::lock_guard lock(mutex_);
     const int id = static_cast<int>(threads_.size());
     threads_.emplace_back();
-    std::thread out([this, id, work = std::move(work)] {
-      self_ = id;
-      take_turn();
-      work();
-      leave();
-    });
-    if (running_ < 0) next();
-    return out;
+    try {
+      std::thread out([this, id, work = std::move(work)] {
+        self_ = id;
+        take_turn();
+        work();
+        leave();
+      });
+      if (running_ < 0) next();
+      return out;
+    } catch (...) {
+      threads_.pop_back();  // a seat that nobody sits in would get its turn, and keep it
+      throw;
+    }
   }
 
  private:
@@ -90,7 +102,24 @@ class VirtualTime final : public Clock {
   }
   void take_turn() {
     std::unique_lock lock(mutex_);
-    turn_.wait(lock, [this] { return running_ == self_; });
+    std::int64_t seen = turns_;
+    while (!turn_.wait_for(lock, stand_still_after, [this] { return running_ == self_; })) {
+      if (turns_ == seen) stand_still();
+      seen = turns_;
+    }
+  }
+  // A turn that does not end: who has it, and what the others wait for.
+  [[noreturn]] void stand_still() const {
+    std::string text =
+        fmt::format("virtual time stands still at {}: the turn of thread {}, seen by {}\n", now_,
+                    running_, self_);
+    for (std::size_t id = 0; id < threads_.size(); ++id) {
+      const Thread& thread = threads_[id];
+      text += fmt::format("  thread {}: until {}{}{}\n", id, thread.until,
+                          thread.looked ? ", looked" : "", thread.gone ? ", gone" : "");
+    }
+    say(text);
+    std::abort();
   }
   void let_others_look() {
     const std::lock_guard lock(mutex_);
@@ -129,6 +158,7 @@ class VirtualTime final : public Clock {
       look();
     }
     running_ = ready.empty() ? -1 : ready[random_() % ready.size()];
+    ++turns_;
     turn_.notify_all();
   }
 
@@ -136,6 +166,7 @@ class VirtualTime final : public Clock {
   std::condition_variable turn_;
   std::vector<Thread> threads_;
   int running_ = -1;
+  std::int64_t turns_ = 0;  // given so far
   double now_ = 0;
   std::mt19937_64 random_;
   static inline thread_local int self_ = -1;

@@ -14,8 +14,6 @@
 namespace metaloom::testing {
 namespace {
 
-constexpr Split kSplits[] = {Split::train, Split::validation, Split::test};
-
 using Rows = std::multiset<std::int64_t>;
 
 Rows rows_of(const Task& task) {

@@ -5,6 +5,8 @@
 
 #include <fstream>
 
+#include "core/digest.h"
+#include "core/json.h"
 #include "core/registry.h"
 #include "tests/sampler/made_shards.h"
 
@@ -13,8 +15,6 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-constexpr Split kSplits[] = {Split::train, Split::validation, Split::test};
 
 namespace fs = std::filesystem;
 
@@ -136,6 +136,38 @@ TEST_F(ShardDamage, AnIndexThatIsNotTheManifestsIsRefused) {
   std::ofstream(index, std::ios::trunc) << text;
   EXPECT_THAT(error_of(Fault::data, [&] { TokenStore store(file); }),
               AllOf(HasSubstr("index.json"), HasSubstr("digest")));
+}
+
+/// An index whose digest is right and that places a column where none can be.
+TEST_F(ShardDamage, APlaceThatIsNoneIsRefused) {
+  const std::tuple<const char*, Json, const char*> table[] = {
+      // What broke: a text among the three numbers was an exception of the JSON library's.
+      {"a text", {"0", 1, 4}, "\"train/tokens\""},
+      {"an object", {0, 1, Json::object()}, "\"train/tokens\""},
+      {"nothing", nullptr, "\"train/tokens\""},
+      {"a number", 7, "\"train/tokens\""},
+      {"two numbers", {0, 1}, "no place of train/tokens"},
+      {"another width", {0, 1, 3}, "train/tokens outside the file"},
+      {"a width of more than 32 bits", {0, 1, (std::int64_t{1} << 32) + 4}, "outside the file"},
+      {"beyond the end", {0, 1 << 30, 4}, "outside the file"},
+      {"before the start", {-4, 1, 4}, "outside the file"},
+  };
+  for (const auto& [name, place, says] : table) {
+    SCOPED_TRACE(name);
+    const auto file = write_shards(made_, folder_.path(), 10);
+    const auto index = folder_.path() / "made.shards" / "index.json";
+    const auto side = folder_.path() / "made.json";
+    Json json = parse_json(read_text(index), "index");
+    json["shards"][4]["places"]["train/tokens"] = place;
+    const std::string text = json.dump();
+    std::ofstream(index, std::ios::trunc) << text;
+    Json manifest = parse_json(read_text(side), "manifest");
+    manifest["bytes"] = text.size();
+    manifest["xxh3_64"] = hex(digest(text));
+    std::ofstream(side, std::ios::trunc) << manifest.dump();
+    EXPECT_THAT(error_of(Fault::data, [&] { TokenStore store(file); }),
+                AllOf(HasSubstr("index.json"), HasSubstr(says), HasSubstr("metaloom data")));
+  }
 }
 
 /// Shards whose digests are right and whose rows are not.

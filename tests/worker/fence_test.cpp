@@ -33,7 +33,7 @@ class Rank {
     const CheckpointOptions saves{.every = options.every, .keep = 100};
     if (comm.rank() == 0) folder_.emplace(this_disk, this_clock, folder, saves, "c");
     fence.emplace(Fence::Parts{comm, theta_, optimizer_, progress, lineage_, texts, shared_,
-                               folder_ ? &*folder_ : nullptr, std::move(told_to_stop)},
+                               folder_ ? &*folder_ : nullptr, nullptr, std::move(told_to_stop)},
                   saves, options.steps, options.budget);
   }
   bool pass(bool finite) { return fence->pass(fence->vote(finite)); }

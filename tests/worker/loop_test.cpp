@@ -51,7 +51,7 @@ bool run(int world, const std::filesystem::path& folder, const MixOptions& data,
     const std::map<std::string, std::string> texts;
     const std::map<std::string, Archive> shared;
     Fence fence({comm, theta, optimizer, progress, lineage, texts, shared, own,
-                 [&] { return progress.step + 1 == stop; }},
+                 metrics ? &*metrics : nullptr, [&] { return progress.step + 1 == stop; }},
                 saves, kSteps, 0);
     EvaluationOptions evaluations;
     evaluations.every = 2;
@@ -155,8 +155,9 @@ TEST(Loop, ResumedWhereItHadScoredItHasEveryScoreOnce) {
 }
 
 // What broke: the run's own folder was never synced into the one around it, and a crash of the
-// machine after the run's end took all of it. In virtual time, on a disk that crashes again and
-// again and loses what was not synced: what the simulation of the whole runtime will be made of.
+// machine after the run's end took all of it; and the metrics never were, so that a checkpoint
+// outran its curve. In virtual time, on a disk that crashes again and again and loses what was not
+// synced: what the simulation of the whole runtime will be made of.
 TEST(Loop, ThatCrashesAgainAndAgainEndsAsOneThatNobodyDisturbed) {
   spdlog::set_level(spdlog::level::off);
   const Scratch scratch;
@@ -188,6 +189,7 @@ TEST(Loop, ThatCrashesAgainAndAgainEndsAsOneThatNobodyDisturbed) {
       disk.restart(static_cast<std::uint64_t>(rng.below(2 * tries + 1, 1 << 30)));
     }
     EXPECT_EQ(result(disk), result(calm)) << seed;
+    EXPECT_EQ(curve("/run", disk), curve("/run", calm)) << seed;
   }
   EXPECT_GT(crashes, 20);
   spdlog::set_level(spdlog::level::info);

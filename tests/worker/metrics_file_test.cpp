@@ -6,7 +6,9 @@
 
 #include "core/error.h"
 #include "core/files/files.h"
+#include "tests/core/expect_error.h"
 #include "tests/core/scratch.h"
+#include "tests/core/simulated_disk.h"
 #include "tests/core/this_machine.h"
 
 namespace metaloom {
@@ -87,6 +89,25 @@ TEST(MetricsFile, WhatCannotBeReadIsAnErrorAndStays) {
   std::filesystem::create_directory(path);
   EXPECT_THROW(MetricsFile(this_disk, path, 2), Error);
   EXPECT_TRUE(std::filesystem::is_directory(path));
+}
+
+/// As a file server that has lost a file for the moment (EIO, ESTALE).
+class LostFile final : public SimulatedDisk {
+ public:
+  Found look(const std::filesystem::path&, Links) override { return {}; }
+  void check_reach(const std::filesystem::path& file) override {
+    throw Error(Fault::temporary, "cannot be reached: Stale file handle", file.string());
+  }
+};
+
+TEST(MetricsFile, WhatCannotBeLookedAtIsAnErrorAndStays) {
+  // What broke: it counted as not there, and the resumed run's curve was appended to the old one.
+  const std::filesystem::path path = "/metrics.jsonl";
+  const std::string curve = "{\"step\":1}\n{\"step\":2}\n";
+  LostFile disk;
+  disk.replace(path, curve);
+  EXPECT_ERROR(MetricsFile(disk, path, 1), Fault::temporary, "metrics.jsonl", "Stale");
+  EXPECT_EQ(disk.read_text(path), curve);
 }
 
 TEST(MetricsFile, RefusesAFolderThatIsNotThere) {

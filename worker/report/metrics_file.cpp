@@ -36,7 +36,9 @@ std::string kept_of(const std::string& text, std::int64_t step) {
 
 MetricsFile::MetricsFile(Disk& disk, const std::filesystem::path& path, std::int64_t step)
     : file_(disk, path) {
-  if (disk.look(path)) disk.replace(path, step == 0 ? "" : kept_of(disk.read_text(path), step));
+  disk.check_reach(path);  // what cannot be reached is not a curve that has not begun
+  const bool goes_on = step > 0 && disk.look(path);
+  disk.replace(path, goes_on ? kept_of(disk.read_text(path), step) : "");
   if (!file_.append("")) {
     throw Error(Fault::data, "cannot write the metrics", path.string(),
                 "Check that the run's folder is writable.");
@@ -55,6 +57,12 @@ void MetricsFile::append(const std::string& json) {
     spdlog::warn("{} cannot be written ({}): lines wait until it can. Free some space.",
                  file_.path().string(), std::strerror(errno));
   }
+}
+
+void MetricsFile::sync() {
+  if (file_.sync() || file_.behind()) return;  // of lines that wait is told already
+  spdlog::warn("{} cannot be brought to the disk ({}): a crash of the machine may take lines of it",
+               file_.path().string(), std::strerror(errno));
 }
 
 }  // namespace metaloom
