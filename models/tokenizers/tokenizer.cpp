@@ -57,8 +57,7 @@ std::unique_ptr<Tokenizer> tokenizer_of(std::vector<std::string> pieces, const s
     throw Error(Fault::data, "there is no tokenizer of the kind " + kind.dump(), origin,
                 did_you_mean(kind.is_string() ? kind.get<std::string>() : kind.dump(), known));
   }
-  return Registry<Tokenizer>::make(kind.get<std::string>(), std::move(pieces),
-                                   settings.dump());
+  return Registry<Tokenizer>::make(kind.get<std::string>(), std::move(pieces), settings.dump());
 }
 
 }  // namespace metaloom

@@ -68,9 +68,8 @@ InnerCase prompted(LearnedRates kind, const InnerOptimizer& by, const TinyEpisod
   const Template frame("<soft:2> {text} , the topic is [MASK] .", world.pretrained, 24);
   const ScopeIngredients ingredients{.pretrained = world.pretrained, .soft = {.tokens = 2}};
   const std::shared_ptr<Scope> scope = Registry<Scope>::make("prompt", Table(), ingredients);
-  const auto cloze =
-      std::make_shared<ClozePack>(world.pretrained, *scope, world.pretrained.weights,
-                                  frame, pack, ClassPieces({&world.dataset}));
+  const auto cloze = std::make_shared<ClozePack>(world.pretrained, *scope, world.pretrained.weights,
+                                                 frame, pack, ClassPieces({&world.dataset}));
   InnerCase out{InnerProblem(by), {}};
   out.problem.support_losses = {
       [scope, cloze](const Params& phi, std::int64_t, Derivatives derivatives) {
