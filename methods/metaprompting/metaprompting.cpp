@@ -160,8 +160,8 @@ std::vector<TaskOutcome> MetaPrompting::gradients(const Params& theta,
                                                   const std::vector<Task>& pack,
                                                   const StepContext& context,
                                                   GradientSink& sink) const {
-  const ClozePack cloze(pretrained_, *scope_, overlaid(pretrained_.weights, theta),
-                        *frame_, pack, *pieces_);
+  const ClozePack cloze(pretrained_, *scope_, overlaid(pretrained_.weights, theta), *frame_, pack,
+                        *pieces_);
   const Params theta_T = cloze.fast_weights(theta);
   const Needs needs = rule_->needs(options_.inner_steps, progress(context));
   InnerProblem problem = inner_problem(cloze, theta, theta_T, options_.inner_rate, needs.prior);
@@ -189,9 +189,14 @@ std::vector<TaskOutcome> MetaPrompting::gradients(const Params& theta,
     outcome.finite = finite[task].item<bool>();
     outcome.tokens =
         problem.steps * cloze.support_tokens(task) + query_passes * cloze.query_tokens(task);
-    if (accuracy_T.defined()) outcome.metrics["accuracy"] = accuracy_T[task].item<double>();
-    outcome.metrics["support_loss_first"] = meta.support_loss_KT[0][task].item<double>();
-    outcome.metrics["support_loss_last"] = meta.support_loss_KT[-1][task].item<double>();
+    if (accuracy_T.defined()) {
+      outcome.metrics.push_back({"accuracy", kShare, accuracy_T[task].item<double>()});
+    }
+    const auto support_loss = [&](std::int64_t k) {
+      return meta.support_loss_KT[k][task].item<double>();
+    };
+    outcome.metrics.push_back({"support_loss_first", kMean, support_loss(0)});
+    outcome.metrics.push_back({"support_loss_last", kMean, support_loss(-1)});
     outcomes.push_back(std::move(outcome));
   }
   return outcomes;
@@ -202,8 +207,8 @@ Params MetaPrompting::adapt(const Params& theta, const Task& task,
   if (task.support.empty() || eval_steps() == 0) return theta;
   Task support = task;
   support.query.clear();  // may well be unlabelled
-  const ClozePack cloze(pretrained_, *scope_, overlaid(pretrained_.weights, theta),
-                        *frame_, {support}, *pieces_, support_passes(support));
+  const ClozePack cloze(pretrained_, *scope_, overlaid(pretrained_.weights, theta), *frame_,
+                        {support}, *pieces_, support_passes(support));
   const Params theta_T = cloze.fast_weights(theta);
   InnerProblem problem = inner_problem(cloze, theta, theta_T, eval_rate(),
                                        rule_->needs(eval_steps(), progress(context)).prior);
