@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from tools.data.store import SHARD_ROWS, shard_writer, whole_meta, write_manifest
+from tools.data.store import SHARD_ROWS, finish_shards, shard_writer
 
 CLASSES = 64  # of each split; no two splits share one, as episodes want it
 OTHER_ROWS = 4096  # of validation and of test
@@ -33,5 +33,5 @@ def make_store(folder, name, family, rows, shard_rows=SHARD_ROWS):
         others = 0 if number else OTHER_ROWS
         writer.add({"train": rows_of(random, min(shard_rows, rows - first), 0),
                     "validation": rows_of(random, others, 1), "test": rows_of(random, others, 2)})
-    write_manifest(path, writer.finish(whole_meta(meta)))
+    finish_shards(writer, path, meta)
     return path

@@ -30,6 +30,12 @@ struct Measure {
   bool operator==(const Measure&) const = default;
 };
 
+/// What training tells of one task: a number, and the averaging that it would be measured by.
+struct Metric {
+  std::string name, averaging;
+  double value = 0;
+};
+
 /// The measure over the units of all parts, which are of one name and averaging, in their order.
 Measure together(const std::vector<Measure>& parts);
 /// All of it as one unit: for rows that are right or wrong together, as those of an episode are,

@@ -57,7 +57,7 @@ struct TaskOutcome {
   double loss = 0;     // as optimised
   bool finite = true;  // false: left out of the sum and of the divisor
   std::int64_t tokens = 0;
-  std::map<std::string, double> metrics;  // "accuracy", ...
+  std::vector<Metric> metrics;  // "accuracy", ...: the one that counts first
 };
 
 /// The update a pack belongs to, or the update after which something is evaluated. `rng` is keyed

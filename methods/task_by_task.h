@@ -5,7 +5,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -18,7 +17,7 @@ namespace metaloom {
 struct TaskLoss {
   at::Tensor total;
   std::int64_t tokens = 0;
-  std::map<std::string, double> metrics{};
+  std::vector<Metric> metrics{};
 };
 
 /// Per task: `leaves_of` picks and detaches what the task trains, `loss_of` computes with them, and

@@ -68,8 +68,10 @@ def add_evaluations(events, stage, time_at):
     for evaluation in stage.evaluations:
         step = evaluation["step"]
         name = f"{evaluation['name']}/{evaluation['dataset']}"
-        events.scalar(f"{name}/{evaluation['metric']}", evaluation["value"], step, time_at(step))
-        events.scalar(f"{name}/standard error", evaluation["standard_error"], step, time_at(step))
+        metric = evaluation["metric"]
+        error = "standard error" if evaluation["first"] else f"standard error of {metric}"
+        events.scalar(f"{name}/{metric}", evaluation["value"], step, time_at(step))
+        events.scalar(f"{name}/{error}", evaluation["standard_error"], step, time_at(step))
 
 
 def add_series(events, stage, time_at):

@@ -18,7 +18,7 @@ Json per_dataset(const UpdateOutcome& outcome, const Mix& mix) {
     auto& [count, values] = sums[task.task.dataset];
     ++count;
     values["loss"] += task.loss;
-    for (const auto& [name, value] : task.metrics) values[name] += value;
+    for (const Metric& metric : task.metrics) values[metric.name] += metric.value;
   }
   Json out = Json::object();
   for (const auto& [dataset, entry] : sums) {
@@ -43,10 +43,11 @@ void Diagnostics::update(std::int64_t step, const Phase& phase, const UpdateOutc
     spdlog::warn("update {}: task {} of {} (pass {}) is not finite and was left out", step,
                  id.index, parts_.mix.info(id.dataset).name, id.pass);
   }
-  const auto metrics = outcome.metrics();
+  const std::vector<Metric> metrics = outcome.metrics();
   std::string shown;
-  if (metrics.contains("accuracy")) {
-    shown = fmt::format("  accuracy {:.1f} %", 100 * metrics.at("accuracy"));
+  if (!metrics.empty()) {
+    const Metric& first = metrics.front();
+    shown = fmt::format("  {} {}", first.name, value_text(first.value, first.averaging, 1));
   }
   progress_.update(step, outcome.loss(), shown, outcome.tokens(),
                    static_cast<std::int64_t>(outcome.tasks().size()));
@@ -62,7 +63,7 @@ void Diagnostics::update(std::int64_t step, const Phase& phase, const UpdateOutc
               {"tokens", outcome.tokens()},
               {"tokens_per_s", progress_.tokens_per_second()},
               {"tasks_per_s", progress_.tasks_per_second()}};
-    for (const auto& [name, value] : metrics) json[name] = value;
+    for (const Metric& metric : metrics) json[metric.name] = metric.value;
     json["tasks"] = per_dataset(outcome, parts_.mix);
     if (std::isnan(norm)) json["skipped"] = true;
     for (const TaskId& id : outcome.non_finite()) {
@@ -106,8 +107,7 @@ void Diagnostics::score(const Params& theta, std::int64_t step, const std::strin
   progress_.leave_out(parts_.comm.clock().now() - start);
   for (const Score& score : scores) {
     if (parts_.metrics == nullptr) break;
-    spdlog::info("{}  {}  {}: {} {:.1f} % +- {:.1f} ({})", parts_.stage, name, score.dataset,
-                 score.metric, 100 * score.value, 196 * score.standard_error, counted(score));
+    spdlog::info("{}  {}  {}: {}", parts_.stage, name, score.dataset, score_text(score, 1));
     Json json{{"kind", "evaluation"},
               {"stage", parts_.stage},
               {"step", step},
@@ -116,10 +116,12 @@ void Diagnostics::score(const Params& theta, std::int64_t step, const std::strin
               {"condition", name},
               {"dataset", score.dataset},
               {"metric", score.metric},
+              {"averaging", score.averaging},
               {"value", score.value},
               {"standard_error", score.standard_error},
               {"loss", score.loss},
               {"n", score.n},
+              {"episodes", score.episodes},
               {"values", score.values},
               {"right", score.right}};
     if (score.left_out > 0) json["left_out"] = score.left_out;

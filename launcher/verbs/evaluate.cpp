@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cmath>
-
 #include "core/error.h"
 #include "core/json.h"
 #include "core/registry.h"
@@ -125,43 +123,39 @@ std::vector<Score> score_start(Communicator& comm, const StageConfig& config,
 }
 
 void print_score(const Score& score, Split split, const std::string& condition) {
-  fmt::print("{:<24} {:<10} {} {:.2f} % +- {:.2f} ({}){}\n", score.dataset, name_of(split),
-             score.metric, 100 * score.value, 196 * score.standard_error, counted(score),
+  fmt::print("{:<24} {:<10} {}{}\n", score.dataset, name_of(split), score_text(score, 2),
              condition.empty() ? "" : "  " + condition);
   Json json{{"dataset", score.dataset},
             {"split", name_of(split)},
             {"metric", score.metric},
+            {"averaging", score.averaging},
             {"value", score.value},
             {"standard_error", score.standard_error},
             {"n", score.n},
+            {"episodes", score.episodes},
             {"values", score.values}};
   if (score.left_out > 0) json["left_out"] = score.left_out;
   if (!condition.empty()) json["condition"] = condition;
   fmt::print("{}\n", json.dump());
 }
 
-/// The paired difference over the same episodes or rows.
+/// The paired difference over the same episodes or rows; nothing where no score of theirs is kept.
 void print_gain(const Score& start, const Score& trained, Split split) {
-  std::vector<double> differences;
-  for (std::size_t i = 0; i < trained.values.size(); ++i) {
-    differences.push_back(trained.values[i] - start.values.at(i));
-  }
-  for (std::size_t i = 0; i < trained.right.size(); ++i) {
-    differences.push_back(trained.right[i] - start.right.at(i));
-  }
-  const auto n = static_cast<double>(differences.size());
-  double mean = 0, squares = 0;
-  for (const double value : differences) mean += value / n;
-  for (const double value : differences) squares += (value - mean) * (value - mean);
-  const double error = n < 2 ? 0 : std::sqrt(squares / (n - 1) / n);
-  fmt::print("{:<24} {:<10} gain over its start {:+.2f} points +- {:.2f} (paired, n = {})\n",
-             trained.dataset, name_of(split), 100 * mean, 196 * error, differences.size());
+  const Measure units = paired_gain(start, trained);
+  if (units.each.empty()) return;
+  const auto [gain, error] = estimate_of(units);
+  const std::string text = trained.averaging == kShare
+                               ? fmt::format("{:+.2f} points +- {:.2f}", 100 * gain, 196 * error)
+                               : fmt::format("{:+.4g} +- {:.2g}", gain, 1.96 * error);
+  fmt::print("{:<24} {:<10} gain over its start {} (paired, n = {})\n", trained.dataset,
+             name_of(split), text, units.each.size());
   fmt::print("{}\n", Json{{"dataset", trained.dataset},
                           {"split", name_of(split)},
                           {"metric", trained.metric},
-                          {"gain", mean},
+                          {"averaging", trained.averaging},
+                          {"gain", gain},
                           {"standard_error", error},
-                          {"n", differences.size()},
+                          {"n", units.each.size()},
                           {"paired", true}}
                          .dump());
 }

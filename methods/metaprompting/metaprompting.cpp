@@ -200,9 +200,14 @@ std::vector<TaskOutcome> MetaPrompting::gradients(const Params& theta,
     outcome.finite = finite[task].item<bool>();
     outcome.tokens =
         problem.steps * cloze.support_tokens(task) + query_passes * cloze.query_tokens(task);
-    if (accuracy_T.defined()) outcome.metrics["accuracy"] = accuracy_T[task].item<double>();
-    outcome.metrics["support_loss_first"] = meta.support_loss_KT[0][task].item<double>();
-    outcome.metrics["support_loss_last"] = meta.support_loss_KT[-1][task].item<double>();
+    if (accuracy_T.defined()) {
+      outcome.metrics.push_back({"accuracy", kShare, accuracy_T[task].item<double>()});
+    }
+    const auto support_loss = [&](std::int64_t k) {
+      return meta.support_loss_KT[k][task].item<double>();
+    };
+    outcome.metrics.push_back({"support_loss_first", kMean, support_loss(0)});
+    outcome.metrics.push_back({"support_loss_last", kMean, support_loss(-1)});
     outcomes.push_back(std::move(outcome));
   }
   return outcomes;

@@ -194,7 +194,7 @@ std::vector<TaskOutcome> Mlm::gradients(const Params& theta, const std::vector<T
             logits_MV(leaves, rows, options_.dropout > 0 ? &dropout : nullptr);
         return TaskLoss{.total = at::cross_entropy_loss(logits, rows.piece_M),
                         .tokens = rows.batch.tokens,
-                        .metrics = {{"accuracy", accuracy_of(logits, rows.piece_M)}}};
+                        .metrics = {{"accuracy", kShare, accuracy_of(logits, rows.piece_M)}}};
       });
 }
 

@@ -212,7 +212,7 @@ std::vector<TaskOutcome> Muppet::gradients(const Params& theta, const std::vecto
         const at::Tensor found = answers(leaves, rows, options_.dropout > 0 ? &dropout : nullptr);
         TaskLoss out{.total = loss(found, rows), .tokens = rows.batch.tokens};
         const Measure counts = head_of(*task.dataset).measures(found.detach(), rows).front();
-        out.metrics[counts.name] = estimate_of(counts).value;
+        out.metrics = {{counts.name, counts.averaging, estimate_of(counts).value}};
         return out;
       });
 }

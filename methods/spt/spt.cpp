@@ -181,8 +181,10 @@ std::vector<TaskOutcome> Spt::gradients(const Params& theta, const std::vector<T
     const at::Tensor label_Q = labels_of(task.query, loss.scores_RC.device());
     TaskLoss out{.total = loss.total,
                  .tokens = batch.tokens,
-                 .metrics = {{"accuracy", accuracy_of(loss.scores_RC, label_Q)}}};
-    if (loss.apart.defined()) out.metrics["consistency"] = loss.apart.item<double>();
+                 .metrics = {{"accuracy", kShare, accuracy_of(loss.scores_RC, label_Q)}}};
+    if (loss.apart.defined()) {
+      out.metrics.push_back({"consistency", kMean, loss.apart.item<double>()});
+    }
     return out;
   });
 }

@@ -92,7 +92,7 @@ TEST_P(MetaPromptingScopes, TasksAtOnceEqualOneAtATime) {
       sum = sum.empty() ? one : axpy(1, one, sum);
       EXPECT_NEAR(alone[0].loss, together[t].loss, 1e-12);
       EXPECT_EQ(alone[0].tokens, together[t].tokens);
-      EXPECT_EQ(alone[0].metrics.at("accuracy"), together[t].metrics.at("accuracy"));
+      EXPECT_EQ(alone[0].metrics.at(0).value, together[t].metrics.at(0).value);
     }
     EXPECT_LE(relative_distance(all, sum), 1e-12) << rule;
   }
@@ -129,8 +129,10 @@ TEST_P(MetaPromptingScopes, AdaptingLowersTheSupportLossAndLeavesThetaAlone) {
   const Params before = theta.map([](const at::Tensor& value) { return value.clone(); });
   std::vector<TaskOutcome> outcomes;
   gradient_of(*method, theta, world.tasks, &outcomes);
-  for (const TaskOutcome& outcome : outcomes)
-    EXPECT_LT(outcome.metrics.at("support_loss_last"), outcome.metrics.at("support_loss_first"));
+  for (const TaskOutcome& outcome : outcomes) {
+    ASSERT_EQ(outcome.metrics.size(), 3u);  // accuracy, support_loss_first, support_loss_last
+    EXPECT_LT(outcome.metrics[2].value, outcome.metrics[1].value);
+  }
   for (Task task : world.tasks) {
     task.query = task.support;
     const Params adapted = method->adapt(theta, task, {});

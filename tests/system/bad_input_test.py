@@ -214,6 +214,9 @@ class BadInput(SystemTest):
         self.check(USAGE, ("holds a trained stage",), "adapt", stage, f"data={self.written(good)}", f"out={stage}")
         self.check(USAGE, ("muppet", "does not adapt"), "adapt", self.folder / "chain" / "1_muppet",
                    f"data={self.written(good)}")
+        self.place.metaloom("adapt", stage, f"data={self.written(good)}", f"out={out}")
+        shutil.copy(self.folder / "chain" / "2_mlm" / "config.toml", out)
+        self.check(USAGE, ("mlm tells no classes apart",), "predict", out, f"data={self.written(good)}")
         self.check(USAGE, ("adapt",), "predict", stage, f"data={self.written(good)}")
         self.check(USAGE, ("another configuration", "steps"), *run, "steps=7")
         other = self.copied_model("other", lambda file: file["parameters/embeddings.LayerNorm.bias"].write_direct(

@@ -86,6 +86,12 @@ class Verbs(SystemTest):
         self.assertEqual(("intents", "test", 6, 6), (score["dataset"], score["split"], score["n"], len(score["values"])))
         self.assertAlmostEqual(score["value"], sum(score["values"]) / 6)
 
+    def test_evaluate_tells_no_gain_of_what_keeps_no_values(self):
+        """Was told as "gain +0.00 points (paired, n = 0)"."""
+        printed = self.place.output("evaluate", self.run_folder / "2_mlm", "start=true", "comm.threads=1")
+        self.assertEqual(2, printed.count("validation accuracy "), printed)
+        self.assertNotIn("gain", printed)
+
     def test_inspect(self):
         printed = self.place.metaloom("inspect", self.run_folder / "1_muppet")
         self.assertIn(f"step_0000000{STEPS}  (update {STEPS})", printed)

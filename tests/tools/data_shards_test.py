@@ -1,13 +1,17 @@
 """Stores in shards: the same rows, the same content, a description that keeps its stores, and nothing of an older one left."""
 
+import errno
+import itertools
 import json
+import os
 import unittest
+from unittest import mock
 
 import h5py
 import numpy as np
 import xxhash
 
-from scratch import CLASSIFICATION, FILES, StoreScratch
+from scratch import CLASSIFICATION, FILES, ROWS, StoreScratch
 
 from tools.data.store import read_current
 
@@ -20,8 +24,14 @@ class ShardsTest(StoreScratch):
         self.prepare(description)
         return json.loads((self.out / "mood.json").read_text())
 
+    def index_path(self):
+        return self.out / json.loads((self.out / "mood.json").read_text())["file"]
+
     def index(self):
-        return json.loads((self.out / "mood.shards/index.json").read_text())
+        return json.loads(self.index_path().read_text())
+
+    def named_files(self):
+        return {self.index_path().name, *(shard["file"] for shard in self.index()["shards"])}
 
     def columns(self, path):
         with h5py.File(path) as file:
@@ -30,9 +40,9 @@ class ShardsTest(StoreScratch):
 
     def test_a_split_with_more_rows_is_cut(self):
         manifest = self.prepared(SHARDED)
-        content = (self.out / "mood.shards/index.json").read_bytes()
-        self.assertEqual(manifest, {"file": "mood.shards/index.json", "bytes": len(content),
-                                    "xxh3_64": xxhash.xxh3_64_hexdigest(content),
+        content = self.index_path().read_bytes()
+        digest = xxhash.xxh3_64_hexdigest(content)
+        self.assertEqual(manifest, {"file": f"mood.shards/index.{digest}.json", "bytes": len(content), "xxh3_64": digest,
                                     "rows": {"train": 4, "validation": 1, "test": 2}})
         self.assertFalse((self.out / "mood.h5").exists())
         self.assertEqual([shard["rows"]["train"] for shard in self.index()["shards"]], [3, 1])
@@ -62,14 +72,37 @@ class ShardsTest(StoreScratch):
         self.prepared(SHARDED.replace("3", "1"))
         self.assertEqual(len(self.index()["shards"]), 4)
         self.prepared(SHARDED)
-        self.assertEqual(sorted(path.name for path in (self.out / "mood.shards").iterdir()),
-                         ["00000.h5", "00001.h5", "index.json"])
+        self.assertEqual({path.name for path in (self.out / "mood.shards").iterdir()}, self.named_files())
+        self.assertEqual(len(self.index()["shards"]), 2)
+
+    def test_what_ends_a_make_before_any_rename_leaves_the_store_that_was_there(self):
+        """A kill or a full disk left the old manifest over some of the new shards."""
+        self.prepared(SHARDED)
+        before, index, replace = read_current(self.out / "mood.h5"), self.index(), os.replace
+        self.write("train.jsonl", [row | {"text": f"{row['text']} again"} for row in ROWS["train"]])
+
+        def until_full(*names):
+            if next(renames) == most:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            replace(*names)
+
+        for most in itertools.count():
+            renames = itertools.count()
+            with mock.patch("os.replace", until_full):
+                code, _, err = self.prepare(SHARDED.replace("3", "1"))
+            self.assertEqual(code, 75, err)
+            if read_current(self.out / "mood.h5") != before:
+                break
+            self.assertEqual(self.index(), index)
+        self.assertEqual(most, 4 * 2 + 2)  # two of each shard, then those of the index and the manifest
+        self.assertEqual(len(self.index()["shards"]), 4)
+        self.assertEqual({path.name for path in (self.out / "mood.shards").iterdir()}, self.named_files())
 
     def test_whole_shards_are_kept_and_damaged_ones_made_again(self):
         self.prepared(SHARDED)
         code, out, err = self.prepare(SHARDED)
         self.assertIn("unchanged, kept", out, err)
-        shard = self.out / "mood.shards/00001.h5"
+        shard = self.out / "mood.shards" / self.index()["shards"][1]["file"]
         content = bytearray(shard.read_bytes())
         content[-1] ^= 1
         shard.write_bytes(content)

@@ -45,16 +45,18 @@ class MadeStage:
                       tasks={name: {"loss": loss, "accuracy": accuracy}}, **more)
         return self
 
-    def rows(self, condition, dataset, value, n=500, step=0, split="validation", final=False, right=""):
-        self.line("evaluation", step, final=final, name=split, condition=condition, dataset=dataset, metric="accuracy",
-                  value=value, standard_error=(value * (1 - value) / n) ** 0.5, loss=1.0, n=n, values=[], right=right)
+    def rows(self, condition, dataset, value, n=500, step=0, split="validation", final=False, right="", **more):
+        told = {"metric": "accuracy", "averaging": "share", "standard_error": abs(value * (1 - value) / n) ** 0.5,
+                "loss": 1.0, "n": n, "episodes": False, "values": [], "right": right} | more
+        self.line("evaluation", step, final=final, name=split, condition=condition, dataset=dataset, value=value, **told)
         return self
 
-    def episodes(self, condition, dataset, values, step=0, split="test", final=False):
+    def episodes(self, condition, dataset, values, step=0, split="test", final=False, **more):
         mean = sum(values) / len(values)
         spread = (sum((v - mean) ** 2 for v in values) / max(1, len(values) - 1) / len(values)) ** 0.5
-        self.line("evaluation", step, final=final, name=split, condition=condition, dataset=dataset, metric="accuracy",
-                  value=mean, standard_error=spread, loss=1.0, n=len(values), values=values)
+        told = {"metric": "accuracy", "averaging": "share", "loss": 1.0, "n": len(values), "episodes": True} | more
+        self.line("evaluation", step, final=final, name=split, condition=condition, dataset=dataset, value=mean,
+                  standard_error=spread, values=values, **told)
         return self
 
     def search(self, search_steps, favoured=(2, 4)):

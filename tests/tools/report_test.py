@@ -127,6 +127,60 @@ class Report(scratch.ScratchTest):
         self.assertFalse(row.paired)
         self.assertGreater(row.high - row.low, 0.06)
 
+    def two_measures(self):
+        """Accuracy first, then numbers that are no shares: of rows, one of them without the rows' values."""
+        stage = MadeStage(self.folder / "run", "muppet", "muppet").updates(sets=("moods", "puns"))
+        overlap = [0.1 * number for number in range(50)]
+        for condition, value, more, step in (("before", 0.2, 0.0, 0), ("after", 0.8, 1.5, 60)):
+            at = {"step": step, "final": step > 0}
+            for dataset in ("moods", "puns"):
+                stage.rows(condition, dataset, value, **at)
+                stage.rows(condition, dataset, value / 2 - 0.3, metric="correlation", averaging="correlation",
+                           standard_error=0.01, **at)
+            stage.rows(condition, "moods", 2.45 + more, n=50, metric="overlap", averaging="mean",
+                       values=[each + more for each in overlap], **at)
+        stage.write()
+        return self.folder / "run"
+
+    def test_the_first_measure_counts_and_only_shares_are_percentages(self):
+        """The last measure of a data set stood in the place of the first, and every one in percent."""
+        out, text = self.report(self.two_measures())
+        for words in (r"(?m)^  moods +20\.0 +80\.0 +\+60\.0 \[", r"moods, correlation +-0\.2 +0\.1 +\+0\.3 \[\+0\.272, \+0\.328\]",
+                      r"mean of 2 data sets, correlation +-0\.2 +0\.1", r"moods, overlap +2\.45 +3\.95 +\+1\.5 .* 50 rows, paired",
+                      "Other measures are named"):
+            self.assertRegex(out, words)
+        for words in (r"<th scope=\"row\">moods</th>.*<td class=\"n\">20\.0 &plusmn; 1\.8</td>",
+                      r"<th scope=\"row\">moods, overlap</th><td></td><td class=\"n\"></td><td class=\"n\">2\.45 &plusmn;",
+                      "accuracy in training"):
+            self.assertRegex(text, words)
+        self.assertNotIn("correlation in training", text)
+        self.assertNotIn('id="few-shot"', text)  # rows that kept their values were taken for episodes
+        Page(text)
+
+    def test_only_intervals_of_shares_end_at_0_and_1(self):
+        """That of a mean of 1.2 ended at 1."""
+        stage = MadeStage(self.folder / "run", "meta", "metaprompting").updates(sets=("few",))
+        for condition, step in (("before", 0), ("after", 60)):
+            stage.episodes(condition, "few", [0.99, 1.0, 1.0], step=step, final=step > 0)
+            stage.episodes(condition, "few", [1.1, 1.2, 1.3], step=step, final=step > 0, metric="distance", averaging="mean")
+        stage.write()
+        _, text = self.report(self.folder / "run")
+        self.assertRegex(text, r"<td class=\"n\">99\.7</td><td>98\.2 to 100\.0</td>")
+        self.assertRegex(text, r"<td class=\"n\">1\.2</td><td>0\.9516 to 1\.448</td>")
+        self.assertIn("Distance on few (test)", text)
+        Page(text)
+
+    def test_lines_of_older_programs_are_accuracies(self):
+        make_run(self.folder / "run")
+        report = self.report(self.folder / "run")
+        for path in (self.folder / "run").glob("*/metrics.jsonl"):
+            lines = [json.loads(line) for line in path.read_text().splitlines()]
+            for line in lines:
+                line.pop("averaging", None)
+                line.pop("episodes", None)
+            path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        self.assertEqual(report[0], self.report(self.folder / "run")[0])
+
     def test_a_single_stage_that_goes_on_has_curves_and_no_gains_yet(self):
         stage = MadeStage(self.folder / "run", "muppet", "muppet", done=25).rows("before", "moods", 0.4).updates()
         stage.write(finished=False)

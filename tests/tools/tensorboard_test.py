@@ -39,6 +39,15 @@ class TensorBoard(scratch.ScratchTest):
         self.assertEqual([(step, round(value, 5)) for step, value in curves["validation/intents/accuracy"]],
                          [(0, 0.2), (60, 0.8)])
 
+    def test_each_measure_has_an_error_of_its_own(self):
+        """All measures of a data set wrote into one curve."""
+        MadeStage(self.folder / "run", "muppet", "muppet").updates().rows("before", "moods", 0.5, n=100).rows(
+            "before", "moods", 2.5, metric="overlap", averaging="mean", standard_error=0.25).write()
+        self.convert(self.folder / "run")
+        curves, _ = read(self.out / "muppet")
+        for tag, value in (("accuracy", 0.5), ("standard error", 0.05), ("overlap", 2.5), ("standard error of overlap", 0.25)):
+            self.assertEqual([round(at, 6) for _, at in curves[f"validation/moods/{tag}"]], [value], tag)
+
     def test_gates_are_curves_and_histograms_and_chosen_layers_are_marked(self):
         self.convert(make_run(self.folder / "run"))
         curves, others = read(self.out / "3_spt")

@@ -105,7 +105,12 @@ TEST(Evaluation, BatchesAreScoredOverRowsMeasureByMeasure) {
   EXPECT_NEAR(scores[1].standard_error, std::sqrt(38.5 / 21) / 4, 1e-12);
   EXPECT_EQ(scores[1].values.size(), 21u);
   EXPECT_TRUE(scores[1].right.empty());
-  for (const Score& score : scores) EXPECT_NEAR(score.loss, 7, 1e-12);
+  EXPECT_EQ(scores[0].averaging, kShare);
+  EXPECT_EQ(scores[1].averaging, kMean);
+  for (const Score& score : scores) {
+    EXPECT_NEAR(score.loss, 7, 1e-12);
+    EXPECT_FALSE(score.episodes);
+  }
 }
 
 TEST(Evaluation, EpisodesAreTheUnitsOfWhatIsMeasuredInThem) {
@@ -113,6 +118,8 @@ TEST(Evaluation, EpisodesAreTheUnitsOfWhatIsMeasuredInThem) {
   ASSERT_EQ(scores.size(), 2u);
   for (const Score& score : scores) {
     EXPECT_EQ(score.n, 9) << score.metric;
+    EXPECT_TRUE(score.episodes);
+    EXPECT_EQ(score.averaging, score.metric == "accuracy" ? kShare : kMean);  // of its rows
     EXPECT_TRUE(score.right.empty()) << score.metric;
     ASSERT_EQ(score.values.size(), 9u) << score.metric;
     double mean = 0, squares = 0;
@@ -122,6 +129,28 @@ TEST(Evaluation, EpisodesAreTheUnitsOfWhatIsMeasuredInThem) {
     EXPECT_NEAR(score.standard_error, std::sqrt(squares / 8 / 9), 1e-12);
     EXPECT_GT(score.standard_error, 0);
   }
+}
+
+TEST(Evaluation, AMeasureThatIsNoShareIsAPlainNumber) {
+  // What broke: every measure was printed as a percentage, a loss of 2.3 as 230 %.
+  Score score{
+      .metric = "accuracy", .averaging = kShare, .value = 0.8154, .standard_error = 0.01, .n = 100};
+  EXPECT_EQ(score_text(score, 1), "accuracy 81.5 % +- 2.0 (n = 100)");
+  EXPECT_EQ(score_text(score, 2), "accuracy 81.54 % +- 1.96 (n = 100)");
+  score.averaging = "correlation";
+  score.left_out = 3;
+  EXPECT_EQ(score_text(score, 2), "accuracy 0.8154 +- 0.02 (n = 100, 3 left out)");
+  EXPECT_EQ(value_text(2.302585, kMean, 1), "2.303");
+}
+
+TEST(Evaluation, AGainIsOfUnitsThatAreKept) {
+  // What broke: where none are (mlm), "gain +0.00 points (paired, n = 0)" was printed.
+  const Score nothing{.averaging = kShare, .value = 0.5, .n = 100};
+  EXPECT_TRUE(paired_gain(nothing, nothing).each.empty());
+  const Measure rows = paired_gain({.right = "0101"}, {.right = "1101"});
+  EXPECT_EQ(rows.each, (std::vector<double>{1, 0, 0, 0}));
+  EXPECT_EQ(rows.mean, 0.25);
+  EXPECT_EQ(paired_gain({.values = {1, 2}}, {.values = {2, 5}}).mean, 2);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // started again, a run leaves the metrics of one that nobody stopped.
 #include "worker/loop.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -116,6 +117,15 @@ TEST(Loop, StoppedAndResumedLeavesTheMetricsOfAnUndisturbedRun) {
     EXPECT_TRUE(run(1, again, data, /*stop=*/-1));
     EXPECT_EQ(curve(again), curve(whole));
   }
+}
+
+TEST(Loop, ThePersonWhoWatchesSeesTheMethodsFirstMetric) {
+  // What broke: the progress line knew no other than "accuracy".
+  const Scratch scratch;
+  ::testing::internal::CaptureStderr();
+  ASSERT_TRUE(run(1, scratch.path() / "run", toy_mix(scratch.path()), /*stop=*/-1));
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              ::testing::ContainsRegex("6/6  loss [0-9.]+  distance [0-9.]+  [0-9]+ tokens"));
 }
 
 TEST(Loop, AnyReductionIsResumedOnAnotherNumberOfRanks) {

@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -39,7 +40,10 @@ class ToyMethod : public Method {
       const at::Tensor apart =
           theta.at("w") - context.of(task.id).normal_tensor({4}, 1.0, at::kDouble);
       sink.add("w", apart);
-      out.push_back({.task = task.id, .loss = apart.square().sum().item<double>() / 2});
+      const double squares = apart.square().sum().item<double>();
+      out.push_back({.task = task.id,
+                     .loss = squares / 2,
+                     .metrics = {{"distance", kMean, std::sqrt(squares)}, {"all", kShare, 1}}});
     }
     sink.complete("w");
     return out;

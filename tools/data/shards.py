@@ -1,7 +1,8 @@
-"""A token store cut into files (docs/formats.md, "Shards"): NAME.shards/00000.h5 ..., each a store file like any other, and
-an index of them with digests of their blocks, so that a reader checks no more than it uses.
+"""A token store cut into files (docs/formats.md, "Shards"): NAME.shards/00000.DIGEST.h5 ..., each a store file like any
+other, and an index of them with digests of their blocks, so that a reader checks no more than it uses.
 
-Shards are handed over one after the other: whoever has more rows than memory writes them as they come.
+Shards are handed over one after the other: whoever has more rows than memory writes them as they come. Files are named by
+what they hold, so that those of an earlier store of that name stay what they are until the manifest names the new index.
 """
 
 import json
@@ -47,14 +48,18 @@ class ShardWriter:
 
     def __init__(self, path, write_file):
         self.folder, self.write_file = shards_folder(path), write_file
-        self.shards, self.totals, self.ends = [], {}, {}
+        self.shards, self.totals, self.ends, self.index = [], {}, {}, None
 
     def add(self, splits):
-        path = self.folder / f"{len(self.shards):05}.h5"
-        self.write_file(path, splits)
+        unnamed = self.folder / "unnamed.h5"
+        self.write_file(unnamed, splits)
+        blocks = block_digests(unnamed)
+        path = self.folder / f"{len(self.shards):05}.{digest_of(blocks)}.h5"
+        with system_errors(path):
+            os.replace(unnamed, path)
         rows = {split: len(arrays["labels"]) for split, arrays in splits.items()}
         self.shards.append({"file": path.name, "bytes": os.path.getsize(path), "rows": rows, "places": places(path),
-                            "blocks": block_digests(path)})
+                            "blocks": blocks})
         for split, arrays in splits.items():
             for name, values in arrays.items():
                 self.take(f"{split}/{name}", name, values)
@@ -69,19 +74,26 @@ class ShardWriter:
         self.totals.setdefault(key, xxhash.xxh3_64()).update(np.ascontiguousarray(values).data)
 
     def finish(self, meta):
-        """The index, written last; files of an earlier store of that name go. Returns its manifest."""
+        """The index, written last. Returns its manifest, which makes a store of the files once it is written."""
         index = {"format": FORMAT, "version": VERSION, "meta": meta, "block": BLOCK, "shards": self.shards,
                  "content": {key: total.hexdigest() for key, total in self.totals.items()}}
         text = json.dumps(index, sort_keys=True) + "\n"
-        archive.write_text_file(self.folder / "index.json", text)
-        known = {"index.json", *(shard["file"] for shard in self.shards)}
+        self.index = f"index.{digest_of(text)}.json"
+        archive.write_text_file(self.folder / self.index, text)
+        rows = {split: sum(shard["rows"][split] for shard in self.shards) for split in self.shards[0]["rows"]}
+        return {"file": f"{self.folder.name}/{self.index}", "bytes": len(text.encode("utf-8")),
+                "xxh3_64": digest_of(text), "rows": rows}
+
+    def remove_others(self):
+        """Files of an earlier store of that name, which no manifest names any more."""
+        known = {self.index, *(shard["file"] for shard in self.shards)}
         with system_errors(self.folder):
             for name in set(os.listdir(self.folder)) - known:
                 os.unlink(self.folder / name)
-        rows = {split: sum(shard["rows"][split] for shard in self.shards) for split in self.shards[0]["rows"]}
-        content = text.encode("utf-8")
-        return {"file": f"{self.folder.name}/index.json", "bytes": len(content),
-                "xxh3_64": xxhash.xxh3_64_hexdigest(content), "rows": rows}
+
+
+def digest_of(text):
+    return xxhash.xxh3_64_hexdigest(text.encode("utf-8"))
 
 
 def places(path):
@@ -104,7 +116,7 @@ def block_digests(path):
 
 def read_index(manifest_path, manifest):
     """The index that a manifest names, or None where it, or a shard of it, is not what it must be."""
-    path = shards_folder(manifest_path) / "index.json"
+    path = shards_folder(manifest_path) / pathlib.PurePath(manifest["file"]).name
     content = path.read_bytes()
     if manifest["bytes"] != len(content) or manifest["xxh3_64"] != xxhash.xxh3_64_hexdigest(content):
         return None

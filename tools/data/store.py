@@ -47,25 +47,29 @@ def write_store(path, meta, splits, shard_rows=0):
     """
     path, shard_rows = pathlib.Path(path), shard_rows or SHARD_ROWS
     rows = {split: len(arrays["labels"]) for split, arrays in splits.items()}
-    sharded = max(rows.values()) > shard_rows
-    if sharded:
+    if max(rows.values()) > shard_rows:
         writer = shard_writer(path, meta)
         for piece in cut(splits, shard_rows):
             writer.add(piece)
-        manifest = writer.finish(whole_meta(meta))
-    else:
-        write_file(path, meta, splits)
-        manifest = {"file": path.name, "bytes": os.path.getsize(path), "xxh3_64": file_digest(path), "rows": rows}
+        return finish_shards(writer, path, meta)
+    write_file(path, meta, splits)
+    manifest = {"file": path.name, "bytes": os.path.getsize(path), "xxh3_64": file_digest(path), "rows": rows}
     write_manifest(path, manifest)
-    if sharded:
-        path.unlink(missing_ok=True)
-    else:
-        remove_shards(path)
+    remove_shards(path)
     return manifest
 
 
 def shard_writer(path, meta):
     return ShardWriter(path, lambda shard, splits: write_file(shard, meta, splits))
+
+
+def finish_shards(writer, path, meta):
+    """Up to the manifest, an earlier store of that name is whole; after it, the new one."""
+    manifest = writer.finish(whole_meta(meta))
+    write_manifest(path, manifest)
+    writer.remove_others()
+    pathlib.Path(path).unlink(missing_ok=True)
+    return manifest
 
 
 def write_manifest(path, manifest):
@@ -82,7 +86,7 @@ def read_current(path):
     """(meta, manifest) of a store that is whole, or None: absence and damage both mean that it must be made again."""
     try:
         manifest = json.loads(manifest_path(path).read_text(encoding="utf-8"))
-        if manifest["file"].endswith("/index.json"):
+        if manifest["file"].endswith(".json"):
             index = read_index(manifest_path(path), manifest)
             return index and (index["meta"], manifest)
         if manifest["bytes"] != os.path.getsize(path) or manifest["xxh3_64"] != file_digest(path):

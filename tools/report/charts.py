@@ -2,6 +2,8 @@
 
 import math
 
+from tools.report import gains_text
+from tools.report.run_folder import SHARE
 from tools.report.svg import PLOT_BOTTOM, PLOT_RIGHT, Frame, brief, escape, line, nice_ticks, picture, tag, text, titled
 
 MOST_POINTS = 400
@@ -108,22 +110,28 @@ def gain_bar(row, reach, width=170, height=22):
     kind = {"better": "good", "worse": "bad"}.get(row.verdict, "open")
     parts = [line(width / 2, 0, width / 2, height, "zero"), line(x(row.low), middle, x(row.high), middle, f"whisker {kind}"),
              tag("circle", cx=f"{x(row.gain):.1f}", cy=middle, r=4, class_=f"point {kind}")]
-    title = f"gain {100 * row.gain:+.1f} points, 95 % interval {100 * row.low:+.1f} to {100 * row.high:+.1f}"
+    low, high = (gains_text.difference(edge, row.averaging) for edge in (row.low, row.high))
+    unit = " points" if row.averaging == SHARE else ""
+    title = f"gain {gains_text.gain(row)}{unit}, 95 % interval {low} to {high}"
     return picture(width, height, title, "".join(parts), "spark")
 
 
-def interval_chart(rows, caption, chance=None):
-    """Scores with their intervals, one line each. rows: (label, value, low, high, colour)."""
+def interval_chart(rows, caption, metric, share=True, chance=None):
+    """Scores with their intervals, one line each. rows: (label, value, low, high, colour). share: as for `curves`."""
+    def shown(value):
+        return f"{100 * value:.1f}" if share else brief(value)
+
     width, height, left = 980, 34 * len(rows) + 52, 24 + 7 * max(len(row[0]) for row in rows)
     low = min([row[2] for row in rows] + ([chance] if chance is not None else []))
     high = max(row[3] for row in rows)
     margin = max(0.01, 0.08 * (high - low))
-    frame = Frame((max(0, low - margin), min(1, high + margin)), (0, 1), width, height, left)
+    low, high = (max(0, low - margin), min(1, high + margin)) if share else (low - margin, high + margin)
+    frame = Frame((low, high), (0, 1), width, height, left)
     bottom = height - PLOT_BOTTOM
     parts = []
     for tick in nice_ticks(*frame.x_range, about=8):
         parts.append(line(frame.x(tick), 4, frame.x(tick), bottom, "grid"))
-        parts.append(text(frame.x(tick), bottom + 16, f"{100 * tick:.0f} %", "tick", "middle"))
+        parts.append(text(frame.x(tick), bottom + 16, f"{100 * tick:.0f} %" if share else brief(tick), "tick", "middle"))
     if chance is not None:
         parts.append(line(frame.x(chance), 4, frame.x(chance), bottom, "chance"))
         parts.append(text(frame.x(chance) + 4, 14, "chance", "tick"))
@@ -134,14 +142,15 @@ def interval_chart(rows, caption, chance=None):
                 + line(frame.x(end), y - 5, frame.x(end), y + 5, f"cap s{colour}")
                 + tag("circle", cx=f"{frame.x(value):.1f}", cy=y, r=5, class_=f"dot s{colour}"))
         parts.append(text(left - 12, y + 4, label, "name", "end"))
-        parts.append(titled(mark, f"{label}: {100 * value:.1f} %, 95 % interval {100 * start:.1f} to {100 * end:.1f} %"))
-        parts.append(text(frame.x(value), y - 9, f"{100 * value:.1f}", "value", "middle"))
-    parts.append(text((left + width - PLOT_RIGHT) / 2, height - 3, "accuracy", "label", "middle"))
+        unit = " %" if share else ""
+        parts.append(titled(mark, f"{label}: {shown(value)}{unit}, 95 % interval {shown(start)} to {shown(end)}{unit}"))
+        parts.append(text(frame.x(value), y - 9, shown(value), "value", "middle"))
+    parts.append(text((left + width - PLOT_RIGHT) / 2, height - 3, metric, "label", "middle"))
     return figure(picture(width, height, caption, "".join(parts)), caption)
 
 
 def difference_histogram(row, caption):
-    """How many episodes gained or lost how much."""
+    """How many episodes gained or lost how much of a share."""
     places = {}
     step = 0.04
     for value in row.differences:
@@ -149,7 +158,7 @@ def difference_histogram(row, caption):
     reach = max(2, *(abs(place) for place in places)) * step + step
     frame = Frame((-reach, reach), (0, max(places.values()) * 1.08), 360, 190, 34)
     bottom = frame.height - PLOT_BOTTOM
-    parts = [frame.axes("difference in accuracy of an episode, points", lambda v: f"{v:.0f}" if v == int(v) else "",
+    parts = [frame.axes(f"difference in {row.metric} of an episode, points", lambda v: f"{v:.0f}" if v == int(v) else "",
                         lambda v: f"{100 * v:+.0f}" if v else "0")]
     for place, count in sorted(places.items()):
         kind = "good" if place > 0 else "bad" if place < 0 else "open"

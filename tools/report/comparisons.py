@@ -10,6 +10,7 @@ import dataclasses
 import math
 
 from tools.report import intervals
+from tools.report.run_folder import SHARE
 
 BETTER, WORSE, OPEN = "better", "worse", "no difference shown"
 
@@ -19,6 +20,7 @@ class Comparison:
     dataset: str
     split: str
     metric: str
+    averaging: str
     a: float
     b: float
     a_error: float
@@ -27,7 +29,7 @@ class Comparison:
     high: float
     n: int
     paired: bool
-    episodes: bool  # scores are means over episodes, else shares of rows
+    episodes: bool  # scores are over episodes, else over rows
     differences: list = dataclasses.field(default_factory=list)  # per episode or row, where paired
     label: str = ""  # stands for the data set where a row is about something else
     left_out: int = 0  # rows that were trained on and not scored, of the side that lacks more
@@ -81,9 +83,9 @@ def compare(a, b, same_draw, label=""):
     """Two evaluations of the same data set; None where a score is not finite."""
     if math.isnan(a["value"]) or math.isnan(b["value"]):
         return None
-    row = Comparison(dataset=a["dataset"], split=a["name"], metric=a["metric"], a=a["value"], b=b["value"],
-                     a_error=a["standard_error"], b_error=b["standard_error"], low=0, high=0, n=b["n"], paired=False,
-                     episodes=bool(b["values"]), label=label, left_out=max(a["left_out"], b["left_out"]))
+    row = Comparison(dataset=a["dataset"], split=a["name"], metric=a["metric"], averaging=b["averaging"], a=a["value"],
+                     b=b["value"], a_error=a["standard_error"], b_error=b["standard_error"], low=0, high=0, n=b["n"],
+                     paired=False, episodes=b["episodes"], label=label, left_out=max(a["left_out"], b["left_out"]))
     if same_episodes(a, b, same_draw):
         row.paired = True
         row.differences = [y - x for x, y in zip(a["values"], b["values"])]
@@ -94,8 +96,10 @@ def compare(a, b, same_draw, label=""):
         _, row.low, row.high = intervals.paired_shares(row.differences)
     elif a["values"] and b["values"]:
         _, row.low, row.high = intervals.welch_interval(a["values"], b["values"])
-    else:
+    elif row.averaging == SHARE:
         row.low, row.high = intervals.share_difference(a["value"], a["n"], b["value"], b["n"])
+    else:
+        row.low, row.high = intervals.normal_interval(row.gain, math.hypot(row.a_error, row.b_error))
     return row
 
 
@@ -103,13 +107,13 @@ def mean_row(rows):
     """The mean over data sets of rows, as one more comparison."""
     count = len(rows)
     paired = all(row.paired for row in rows)
-    if paired:
+    if paired or rows[0].averaging != SHARE:
         half = math.sqrt(sum(((row.high - row.low) / 2) ** 2 for row in rows)) / count
         low, high = (sum(row.gain for row in rows) / count + side * half for side in (-1, 1))
     else:
         _, low, high = intervals.mean_of_differences([(row.a, row.n, row.b, row.n) for row in rows])
-    return Comparison(dataset="", split=rows[0].split, metric=rows[0].metric, a=sum(r.a for r in rows) / count,
-                      b=sum(r.b for r in rows) / count,
+    return Comparison(dataset="", split=rows[0].split, metric=rows[0].metric, averaging=rows[0].averaging,
+                      a=sum(r.a for r in rows) / count, b=sum(r.b for r in rows) / count,
                       a_error=math.sqrt(sum(r.a_error**2 for r in rows)) / count,
                       b_error=math.sqrt(sum(r.b_error**2 for r in rows)) / count, low=low, high=high,
                       n=sum(r.n for r in rows), paired=paired, episodes=False,
@@ -132,9 +136,11 @@ def within(stage):
     rows = matched(stage.before(), stage.final(), same_draw=True)
     if not rows:
         return None
-    of_rows = [row for row in rows if not row.episodes]
-    if len(of_rows) > 1:
-        rows.append(mean_row(of_rows))
+    by_measure = {}
+    for row in rows:
+        if not row.episodes:
+            by_measure.setdefault((row.metric, row.averaging), []).append(row)
+    rows += [mean_row(of_rows) for of_rows in by_measure.values() if len(of_rows) > 1]
     return Group(stage.name, stage.before()[0]["condition"], stage.final()[0]["condition"], [stage], rows)
 
 

@@ -29,6 +29,11 @@ def mean_interval(values):
     return mean, mean - half, mean + half
 
 
+def normal_interval(value, error):
+    """(low, high) of a number that is told with its standard error and nothing else."""
+    return value - Z * error, value + Z * error
+
+
 def share_interval(share, n):
     """(low, high) of a share of n independent rows (Wilson 1927): never outside 0..1, never of width 0."""
     if n <= 0:

@@ -8,6 +8,7 @@ import jinja2
 from markupsafe import Markup
 
 from tools.report import charts, comparisons, gains_text, intervals, stage_parts
+from tools.report.run_folder import SHARE
 
 TEMPLATES = pathlib.Path(__file__).parent
 
@@ -20,35 +21,46 @@ def seconds_text(seconds):
 
 
 def few_shot_conditions(run):
-    """{(data set, split): conditions with mean and interval}, of every data set of episodes."""
+    """{(data set, split, metric): conditions with mean and interval}, of every data set of episodes."""
     sets = {}
     for index, stage in enumerate(run.stages):
         for evaluation in [*stage.before(), *stage.final()]:
-            if evaluation["values"] and not any(map(math.isnan, evaluation["values"])):
+            if evaluation["episodes"] and evaluation["values"] and not any(map(math.isnan, evaluation["values"])):
                 mean, low, high = intervals.mean_interval(evaluation["values"])
-                sets.setdefault((evaluation["dataset"], evaluation["name"]), []).append(
-                    {"stage": stage, "condition": evaluation["condition"], "mean": mean, "low": max(0.0, low),
-                     "high": min(1.0, high), "n": evaluation["n"], "colour": index % charts.COLOURS + 1})
+                if evaluation["averaging"] == SHARE:
+                    low, high = max(0.0, low), min(1.0, high)
+                sets.setdefault((evaluation["dataset"], evaluation["name"], evaluation["metric"]), []).append(
+                    {"stage": stage, "condition": evaluation["condition"], "averaging": evaluation["averaging"],
+                     "mean": mean, "low": low, "high": high, "n": evaluation["n"], "colour": index % charts.COLOURS + 1})
     return sets
+
+
+def differences(groups, place):
+    """Histograms of the paired differences of a few-shot data set, of a measure that is a share."""
+    out = []
+    for group in groups:
+        for row in group.rows:
+            if row.paired and row.averaging == SHARE and (row.dataset, row.split, row.metric) == place:
+                what = (f"{group.title}, {row.label}" if group.across
+                        else f"{group.title}: {group.b_label} against {group.a_label}")
+                out.append(Markup(charts.difference_histogram(
+                    row, f"{what}: {gains_text.gain(row)} points {gains_text.interval(row)}")))
+    return out
 
 
 def few_shot(run, groups):
     """Per data set of episodes: all conditions side by side, and the differences of each paired comparison."""
     out = []
-    for (dataset, split), conditions in few_shot_conditions(run).items():
+    for place, conditions in few_shot_conditions(run).items():
+        dataset, split, metric = place
+        share = conditions[0]["averaging"] == SHARE
         ways = conditions[0]["stage"].config.get("data", {}).get("ways")
         rows = [(f"{c['condition']} ({c['stage'].name})", c["mean"], c["low"], c["high"], c["colour"]) for c in conditions]
-        caption = f"Accuracy on {dataset} ({split}): mean over {conditions[0]['n']} episodes, 95 % intervals"
-        differences = []
-        for group in groups:
-            for row in group.rows:
-                if row.paired and (row.dataset, row.split) == (dataset, split):
-                    what = (f"{group.title}, {row.label}" if group.across
-                            else f"{group.title}: {group.b_label} against {group.a_label}")
-                    differences.append(Markup(charts.difference_histogram(
-                        row, f"{what}: {gains_text.points(row.gain)} points {gains_text.interval(row)}")))
-        out.append({"dataset": dataset, "split": split, "conditions": conditions, "differences": differences,
-                    "chart": Markup(charts.interval_chart(rows, caption, 1 / ways if ways else None)),
+        caption = f"{metric.capitalize()} on {dataset} ({split}): mean over {conditions[0]['n']} episodes, 95 % intervals"
+        chance = 1 / ways if ways and metric == "accuracy" else None
+        out.append({"dataset": dataset, "split": split, "metric": metric, "conditions": conditions,
+                    "differences": differences(groups, place),
+                    "chart": Markup(charts.interval_chart(rows, caption, metric, share, chance)),
                     "overlap": any(c["stage"].overlap for c in conditions)})
     return out
 
@@ -59,7 +71,8 @@ def layer_table(run):
     for stage in run.stages:
         search = stage_parts.layer_search(stage)
         for score in stage.final() if search else []:
-            low, high = intervals.share_interval(score["value"], score["n"])
+            low, high = (intervals.share_interval(score["value"], score["n"]) if score["averaging"] == SHARE
+                         else intervals.normal_interval(score["value"], score["standard_error"]))
             rows.append({"stage": stage, "how": search["how"], "layers": search["layers"], "score": score, "low": low,
                          "high": high})
     return rows
@@ -81,12 +94,13 @@ def render(run):
     groups = comparisons.groups(run)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True,
                                      lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters.update(percent=gains_text.percent, points=gains_text.points, interval=gains_text.interval,
-                               counted=gains_text.counted, row_name=gains_text.row_name, duration=seconds_text,
+    environment.filters.update(figure=gains_text.figure, gain=gains_text.gain, interval=gains_text.interval,
+                               named=gains_text.named, counted=gains_text.counted, row_name=gains_text.row_name,
+                               duration=seconds_text,
                                known=lambda value: isinstance(value, (int, float)) and math.isfinite(value))
     return environment.get_template("page.html.jinja").render(
-        run=run, summary=summary(run), groups=groups,
-        gain_bar=lambda row, group: Markup(charts.gain_bar(row, stage_parts.bar_reach(group.rows))),
+        run=run, summary=summary(run), groups=groups, other_measures=gains_text.other_measures(groups),
+        gain_bar=lambda row, group: Markup(charts.gain_bar(row, stage_parts.bar_reach(row, group.rows))),
         stages=[stage_parts.stage_context(stage, run) for stage in run.stages], few_shot=few_shot(run, groups),
         layers=layer_table(run), rates=[stage_parts.rates(stage) for stage in run.stages if stage.updates],
         overlaps=[(stage.name, line) for stage in run.stages for line in stage.overlap],

@@ -11,6 +11,7 @@ import tomllib
 
 from tools.failure import Failure, system_errors
 
+SHARE = "share"  # the averaging of what is shown in %
 STAGE_FILES = ("metrics.jsonl", "config.toml", "provenance.json")
 
 
@@ -106,11 +107,12 @@ def add_line(stage, line, updates, evaluations):
     if kind == "update":
         updates[step] = line
     elif kind == "evaluation" and "dataset" in line:
-        line = {"condition": "", "name": "", "metric": "accuracy", "n": 0, "values": [], "right": "", "left_out": 0,
-                **line}
+        line = {"condition": "", "name": "", "metric": "accuracy", "averaging": SHARE, "n": 0, "values": [], "right": "",
+                "left_out": 0, **line}
         line["value"] = number(line.get("value"))
         line["standard_error"] = number(line.get("standard_error"))
         line["values"] = [number(value) for value in line["values"] or []]
+        line.setdefault("episodes", bool(line["values"]))  # older lines: rows kept none
         evaluations[step, bool(line.get("final")), line["name"], line["condition"], line["dataset"], line["metric"]] = line
     elif isinstance(line.get("values"), list):
         stage.series.setdefault(kind, {})[step] = [number(value) for value in line["values"]]
@@ -134,6 +136,10 @@ def read_metrics(stage):
             add_line(stage, line, updates, evaluations)
     stage.updates = [updates[step] for step in sorted(updates)]
     stage.evaluations = list(evaluations.values())
+    scored = set()
+    for place, evaluation in evaluations.items():
+        evaluation["first"] = place[:-1] not in scored  # of a data set's measures: the one that counts
+        scored.add(place[:-1])
     stage.series = {kind: sorted(entries.items()) for kind, entries in stage.series.items()}
 
 

@@ -6,7 +6,7 @@ import statistics
 from markupsafe import Markup
 
 from tools.report import charts, comparisons, gates
-from tools.report.run_folder import number
+from tools.report.run_folder import SHARE, number
 
 MOST_MARKED = 2  # data sets whose scores get a line each beside the training curve
 ABOUT = {  # one sentence a method, for readers who meet it here
@@ -28,11 +28,11 @@ def phases(stage):
     return found
 
 
-def score_marks(stage):
+def score_marks(stage, metric):
     """Scores over updates as (name, points): a line a data set, or their mean where there are many."""
     by_set = {}
     for evaluation in [*stage.before(), *stage.during(), *stage.final()]:
-        if math.isfinite(evaluation["value"]):
+        if evaluation["first"] and evaluation["metric"] == metric and math.isfinite(evaluation["value"]):
             by_set.setdefault((evaluation["name"], evaluation["dataset"]), {})[evaluation["step"]] = evaluation["value"]
     out = []
     for split in dict.fromkeys(split for split, _ in by_set):
@@ -47,17 +47,18 @@ def score_marks(stage):
 
 
 def curve_figures(stage):
-    """Loss and accuracy over updates, phase by phase."""
+    """Loss, and what counts first of each data set, over updates, phase by phase."""
     by_phase = phases(stage)
 
     def series(key):
         return [(name or "updates", [(u["step"], number(u.get(key))) for u in updates if not u.get("skipped")])
                 for name, updates in by_phase.items() if any(key in u for u in updates)]
 
-    marks = score_marks(stage)
-    figures = [charts.curves(series("loss"), f"{stage.name}: loss as optimised", stage.planned),
-               charts.curves(series("accuracy"), f"{stage.name}: accuracy in training", stage.planned, share=True,
-                             marks=marks)]
+    metrics = {e["metric"]: e["averaging"] for e in stage.evaluations if e["first"]} or {"accuracy": SHARE}
+    figures = [charts.curves(series("loss"), f"{stage.name}: loss as optimised", stage.planned)]
+    figures += [charts.curves(series(metric), f"{stage.name}: {metric} in training", stage.planned,
+                              share=averaging == SHARE, marks=score_marks(stage, metric))
+                for metric, averaging in metrics.items()]
     return [Markup(picture) for picture in figures if picture]
 
 
@@ -67,33 +68,39 @@ def speed_figures(stage):
     return [Markup(picture)] if picture else []
 
 
-def bar_reach(rows):
-    """Half the axis of bars that shall be compared with each other."""
-    return max([0.02, *(abs(edge) for row in rows for edge in (row.low, row.high) if math.isfinite(edge))])
+def bar_reach(row, rows):
+    """Half the axis of the row's bar: that of all rows that it shall be compared with."""
+    edges = [abs(edge) for other in rows if other.metric == row.metric for edge in (other.low, other.high)]
+    return max([0.02, *filter(math.isfinite, edges)])
+
+
+def by_measure(evaluations):
+    return {(e["dataset"], e["metric"]): e for e in evaluations}
 
 
 def dataset_rows(stage):
-    """The table of a stage's data sets: training curve, score before and after, gain."""
+    """The table of a stage's data sets: training curve; of each measure score before and after, gain."""
     group = comparisons.within(stage)
-    gained = {row.dataset: row for row in group.rows if row.dataset} if group else {}
-    before = {e["dataset"]: e for e in stage.before()}
-    after = {e["dataset"]: e for e in stage.final()}
-    latest = {e["dataset"]: e for e in stage.during()}
+    gained = {(row.dataset, row.metric): row for row in group.rows if row.dataset} if group else {}
+    before, after, latest = map(by_measure, (stage.before(), stage.final(), stage.during()))
+    scored = dict.fromkeys([*before, *after, *latest])
     trained = {}
     for update in stage.updates:
         for name, values in update.get("tasks", {}).items():
             trained.setdefault(name, []).append((update["step"], number(values.get("loss"))))
+    unscored = [(name, "accuracy") for name in trained if name not in {dataset for dataset, _ in scored}]
     rows = []
-    for name in dict.fromkeys([*before, *after, *latest, *trained]):
-        points = trained.get(name, [])
-        any_score = after.get(name) or before.get(name) or latest.get(name)
+    for place in [*scored, *unscored]:
+        name, metric = place
+        any_score = after.get(place) or before.get(place) or latest.get(place)
+        first = any_score is None or any_score["first"]  # of the data set's rows: that with its training
+        points = trained.get(name, []) if first else []
         spark = charts.sparkline(points, f"{name}: training loss over {len(points)} updates")
-        rows.append({"name": name, "spark": Markup(spark), "updates": len(points), "before": before.get(name),
-                     "after": after.get(name), "latest": latest.get(name), "gain": gained.get(name),
+        gain = gained.get(place)
+        rows.append({"name": name, "metric": metric, "spark": Markup(spark), "updates": len(points) if first else "",
+                     "before": before.get(place), "after": after.get(place), "latest": latest.get(place), "gain": gain,
+                     "bar": Markup(charts.gain_bar(gain, bar_reach(gain, gained.values()))) if gain else "",
                      "n": any_score["n"] if any_score else None})
-    reach = bar_reach(gained.values())
-    for row in rows:
-        row["bar"] = Markup(charts.gain_bar(row["gain"], reach)) if row["gain"] else ""
     return rows
 
 

@@ -38,13 +38,13 @@ Measures measures_of(const Json& json) {
   return out;
 }
 
-Score score_of(const std::string& dataset, const Measure& whole, double loss) {
+Score score_of(const std::string& dataset, const Measure& whole) {
   const Estimate estimate = estimate_of(whole);
   Score score{.dataset = dataset,
               .metric = whole.name,
+              .averaging = whole.averaging,
               .value = estimate.value,
               .standard_error = estimate.standard_error,
-              .loss = loss,
               .n = static_cast<std::int64_t>(whole.count)};
   if (whole.averaging == kShare) {
     for (const double value : whole.each) score.right += value == 1 ? '1' : '0';
@@ -58,7 +58,7 @@ Score score_of(const std::string& dataset, const Measure& whole, double loss) {
 /// is no other, the loss has one.
 std::vector<Score> summarise(const DatasetInfo& dataset, const std::vector<Measures>& tasks) {
   const bool episodes = traits_of(dataset).episodes;
-  Measures whole;
+  std::vector<Score> out;
   double loss = 0;
   for (std::size_t m = 0; m < tasks.at(0).size(); ++m) {
     Measures parts;
@@ -67,10 +67,12 @@ std::vector<Score> summarise(const DatasetInfo& dataset, const std::vector<Measu
     }
     const Measure one = together(parts);
     if (one.name == kLoss) loss = one.mean;
-    if (one.name != kLoss || tasks[0].size() == 1) whole.push_back(one);
+    if (one.name == kLoss && tasks[0].size() > 1) continue;
+    Score& score = out.emplace_back(score_of(dataset.name, one));
+    score.averaging = tasks[0][m].averaging;
+    score.episodes = episodes;
   }
-  std::vector<Score> out;
-  for (const Measure& one : whole) out.push_back(score_of(dataset.name, one, loss));
+  for (Score& score : out) score.loss = loss;
   return out;
 }
 
@@ -113,9 +115,31 @@ void EvaluationOptions::fields(Fields& f) {
   f.text("after_name", after_name, "what tables call the score after training");
 }
 
-std::string counted(const Score& score) {
-  return score.left_out == 0 ? fmt::format("n = {}", score.n)
-                             : fmt::format("n = {}, {} left out", score.n, score.left_out);
+Measure paired_gain(const Score& start, const Score& trained) {
+  Measure gain{.name = trained.metric, .averaging = kMean};
+  for (std::size_t i = 0; i < trained.values.size(); ++i) {
+    gain.each.push_back(trained.values[i] - start.values.at(i));
+  }
+  for (std::size_t i = 0; i < trained.right.size(); ++i) {
+    gain.each.push_back(trained.right[i] - start.right.at(i));
+  }
+  gain.count = static_cast<double>(gain.each.size());
+  for (const double value : gain.each) gain.mean += value / gain.count;
+  return gain;
+}
+
+std::string value_text(double value, const std::string& averaging, int decimals) {
+  return averaging == kShare ? fmt::format("{:.{}f} %", 100 * value, decimals)
+                             : fmt::format("{:.4g}", value);
+}
+
+std::string score_text(const Score& score, int decimals) {
+  const std::string half = score.averaging == kShare
+                               ? fmt::format("{:.{}f}", 196 * score.standard_error, decimals)
+                               : fmt::format("{:.2g}", 1.96 * score.standard_error);
+  return fmt::format("{} {} +- {} (n = {}{})", score.metric,
+                     value_text(score.value, score.averaging, decimals), half, score.n,
+                     score.left_out == 0 ? "" : fmt::format(", {} left out", score.left_out));
 }
 
 std::vector<Score> evaluate(Communicator& comm, const Method& method, const Params& theta,

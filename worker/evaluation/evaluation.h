@@ -29,22 +29,31 @@ struct EvaluationOptions {
 /// rows.
 struct Score {
   std::string dataset, metric;
+  std::string averaging;  // of the measure's own units: the rows of an episode, too
   double value = 0, standard_error = 0;
   double loss = 0;            // of the same tasks
   std::int64_t n = 0;         // rows or episodes
+  bool episodes = false;      // which of the two
   std::int64_t left_out = 0;  // rows of the split that no task is drawn from
   // Of every unit, in the order of tasks, where it is kept and the value is the units' mean:
   std::vector<double> values;  // numbers of any size, as of episodes, or ...
   std::string right;           // ... for units that are right or wrong '1' or '0'
 };
 
-/// Collective; every rank gets all scores, a dataset's measures one after the other. Rank 0 shows
-/// its progress under `title`.
+/// Collective; every rank gets all scores, a dataset's measures one after the other and the one
+/// that counts first. Rank 0 shows its progress under `title`.
 std::vector<Score> evaluate(Communicator& comm, const Method& method, const Params& theta,
                             const Mix& mix, Split split, const EvaluationOptions& options,
                             const StepContext& context, const std::string& title);
 
-/// "n = 100", and how many rows were left out where any were.
-std::string counted(const Score& score);
+/// Of the same tasks: the mean difference between trained and start, over the units of which both
+/// kept a value; `each` is empty where none is kept.
+Measure paired_gain(const Score& start, const Score& trained);
+
+/// "81.5 %" of a share, to so many decimals; any other measure as the number that it is: "0.4321".
+std::string value_text(double value, const std::string& averaging, int decimals);
+/// "accuracy 81.5 % +- 1.2 (n = 100)": the interval that holds 95 %, and how many rows were left
+/// out where any were.
+std::string score_text(const Score& score, int decimals);
 
 }  // namespace metaloom

@@ -1,6 +1,9 @@
 #include "worker/reduction/update_outcome.h"
 
+#include <algorithm>
 #include <limits>
+#include <map>
+#include <string>
 
 #include "core/json.h"
 
@@ -9,6 +12,10 @@ namespace {
 
 Json to_json(const TaskOutcome& outcome) {
   const TaskId& id = outcome.task;
+  Json metrics = Json::array();
+  for (const Metric& one : outcome.metrics) {
+    metrics.push_back({one.name, one.averaging, one.value});
+  }
   return Json{
       {"task",
        {id.dataset, static_cast<int>(id.split), static_cast<int>(id.half), id.pass, id.index}},
@@ -17,7 +24,7 @@ Json to_json(const TaskOutcome& outcome) {
       {"loss", outcome.finite ? outcome.loss : 0.0},
       {"finite", outcome.finite},
       {"tokens", outcome.tokens},
-      {"metrics", outcome.metrics}};
+      {"metrics", metrics}};
 }
 
 TaskOutcome from_json(const Json& json) {
@@ -31,8 +38,8 @@ TaskOutcome from_json(const Json& json) {
   out.finite = json.at("finite").get<bool>();
   out.tokens = json.at("tokens").get<std::int64_t>();
   // A metric of a non-finite task may be null.
-  for (const auto& [name, value] : json.at("metrics").items()) {
-    if (value.is_number()) out.metrics[name] = value.get<double>();
+  for (const Json& one : json.at("metrics")) {
+    if (one[2].is_number()) out.metrics.push_back({one[0], one[1], one[2].get<double>()});
   }
   return out;
 }
@@ -73,17 +80,21 @@ double UpdateOutcome::loss() const {
   return divisor() > 0 ? sum / divisor() : std::numeric_limits<double>::quiet_NaN();
 }
 
-std::map<std::string, double> UpdateOutcome::metrics() const {
-  std::map<std::string, double> sums, weights;
+std::vector<Metric> UpdateOutcome::metrics() const {
+  std::vector<Metric> out;
+  std::map<std::string, double> weights;
   for (const TaskOutcome& task : tasks_) {
     if (!task.finite) continue;
-    for (const auto& [name, value] : task.metrics) {
-      sums[name] += task.weight * value;
-      weights[name] += task.weight;
+    for (const Metric& one : task.metrics) {
+      const auto same = [&](const Metric& other) { return other.name == one.name; };
+      auto sum = std::find_if(out.begin(), out.end(), same);
+      if (sum == out.end()) sum = out.insert(sum, Metric{one.name, one.averaging});
+      sum->value += task.weight * one.value;
+      weights[one.name] += task.weight;
     }
   }
-  for (auto& [name, sum] : sums) sum /= weights.at(name);
-  return sums;
+  for (Metric& one : out) one.value /= weights.at(one.name);
+  return out;
 }
 
 std::int64_t UpdateOutcome::tokens() const {

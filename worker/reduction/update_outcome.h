@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <map>
-#include <string>
 #include <vector>
 
 #include "comm/communicator.h"
@@ -25,8 +24,8 @@ class UpdateOutcome {
   double divisor() const;
   /// Mean loss over the finite tasks, weighted; NaN where there is none.
   double loss() const;
-  /// Weighted means of the tasks' metrics.
-  std::map<std::string, double> metrics() const;
+  /// Weighted means of the tasks' metrics, in the order in which tasks tell them.
+  std::vector<Metric> metrics() const;
   std::int64_t tokens() const;
   std::vector<TaskId> non_finite() const;
 
