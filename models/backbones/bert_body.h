@@ -1,5 +1,6 @@
 // BERT's body (Devlin et al. 2019): embeddings, post-LayerNorm layers and pooler, under Hugging
-// Face's names without the prefix `bert.`. RoBERTa and others have the same under theirs.
+// Face's names without the prefix `bert.`. RoBERTa and others have the same, DistilBERT and ELECTRA
+// with small changes.
 // Legend: R rows, L text positions, D width.
 #pragma once
 
@@ -15,19 +16,36 @@
 
 namespace metaloom {
 
+/// What of a body differs from BERT's.
+struct BodyKind {
+  std::int64_t first_position = 0;  // the row of the table of positions where a text begins; the
+                                    // config tells how many positions a text has from there on
+  std::string layers = "encoder.layer.";
+  EncoderLayerNames layer = {.query = "attention.self.query",
+                             .key = "attention.self.key",
+                             .value = "attention.self.value",
+                             .attended = "attention.output.dense",
+                             .attended_norm = "attention.output.LayerNorm",
+                             .inner = "intermediate.dense",
+                             .outer = "output.dense",
+                             .outer_norm = "output.LayerNorm"};
+  std::int64_t embedding = 0;  // width of the embeddings, which "embeddings_project" makes the
+                               // layers' (ELECTRA); 0: they have it
+};
+
 class BertBody {
  public:
-  /// `first_position`: the row of the table of positions where a text begins; `config` tells how
-  /// many positions a text may have from there on.
-  explicit BertBody(EncoderConfig config, std::int64_t first_position = 0);
+  explicit BertBody(EncoderConfig config, BodyKind kind = {});
 
   const EncoderConfig& config() const { return config_; }
   void declare(ParameterList& list) const;
   at::Tensor encode(const Weights& weights, const Batch& batch,
                     const ForwardOptions& options) const;
   at::Tensor encode_below(const Weights& weights, const Batch& batch, int layer) const;
-  /// tanh(W h) of the first position's states.
-  static at::Tensor pooled(const Weights& weights, const at::Tensor& states_RD);
+  /// Width of the word table.
+  std::int64_t embedding() const {
+    return kind_.embedding > 0 ? kind_.embedding : config_.geometry.width;
+  }
 
   /// The word table's name, without `.weight`: what a tied head reads.
   inline static const std::string kWords = "embeddings.word_embeddings";
@@ -35,14 +53,10 @@ class BertBody {
  private:
   at::Tensor embed(const LayerContext& context, const Batch& batch,
                    const at::Tensor& soft_TPD) const;
-  LayerContext context(const Weights& weights, Attention attention, Dropout dropout) const {
-    return {weights,   config_.geometry.heads, config_.epsilon, config_.activation,
-            attention, std::move(dropout)};
-  }
   EncoderStack stack(const LayerContext& context) const;
 
   EncoderConfig config_;
-  std::int64_t first_position_;
+  BodyKind kind_;
   std::vector<EncoderLayerNames> layers_;
 };
 

@@ -2,22 +2,20 @@
 // RoBERTa, ELECTRA and others share), checked.
 #pragma once
 
-#include <string>
-
 #include "models/backbone.h"
 #include "models/layers/encoder_layer.h"
+#include "models/layers/model_config.h"
 
 namespace metaloom {
 
 struct EncoderConfig {
   Backbone::Geometry geometry;
-  std::int64_t types = 2;  // rows of the table of token types
-  double epsilon = 1e-12;  // of every LayerNorm
-  Activation activation = Activation::gelu;
+  std::int64_t types = 2;  // rows of the table of token types; 0: there is none
+  EncoderLayerShape layer;
 
   /// Throws Error{data} naming the key: missing, not a positive integer, heads not dividing the
   /// width, an unknown activation, relative positions, a decoder.
-  static EncoderConfig parse(const std::string& json);
+  static EncoderConfig parse(const ModelConfig& config);
 };
 
 }  // namespace metaloom

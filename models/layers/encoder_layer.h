@@ -7,14 +7,10 @@
 
 #include <string>
 
-#include "models/backbone.h"
-#include "models/layers/dropout.h"
-#include "models/weights/weights.h"
+#include "models/layers/activation.h"
+#include "models/layers/attention.h"
 
 namespace metaloom {
-
-enum class Activation { gelu, gelu_tanh, relu };
-at::Tensor activate(Activation activation, const at::Tensor& x);
 
 /// The names of a layer's parameters, as its model calls them.
 struct EncoderLayerNames {
@@ -22,29 +18,17 @@ struct EncoderLayerNames {
   std::string inner, outer, outer_norm;                    // feed-forward
 };
 
-/// What all layers of a forward pass share.
-struct LayerContext {
-  const Weights& weights;
+/// What the layers of a model have in common.
+struct EncoderLayerShape {
   std::int64_t heads = 1;
-  double epsilon = 1e-12;
+  double epsilon = 1e-12;  // of every LayerNorm
   Activation activation = Activation::gelu;
-  Attention attention = Attention::fused;
-  Dropout dropout;
 };
-
-/// Scaled dot-product attention of q [R, Q, D] over k, v [R, K, D]: [R, Q, D]. bias_R11K is added
-/// to the scores (-inf hides a key); undefined if every key is visible.
-at::Tensor attend(const LayerContext& context, int layer, const at::Tensor& q_RQD,
-                  const at::Tensor& k_RKD, const at::Tensor& v_RKD, const at::Tensor& bias_R11K,
-                  const at::Tensor& keep_R);
 
 /// The states [R, K, D] after layer `layer`. With keep_R only position keep_R[r] of each row is
 /// computed beyond its keys and values: [R, 1, D].
-at::Tensor encoder_layer(const LayerContext& context, int layer, const EncoderLayerNames& names,
-                         const at::Tensor& x_RKD, const at::Tensor& bias_R11K,
-                         const at::Tensor& keep_R);
-
-/// Position keep_R[r] of each row of x [R, K, D]: [R, 1, D].
-at::Tensor kept(const at::Tensor& x_RKD, const at::Tensor& keep_R);
+at::Tensor encoder_layer(const LayerContext& context, const EncoderLayerShape& shape, int layer,
+                         const EncoderLayerNames& names, const at::Tensor& x_RKD,
+                         const Sight& sight, const at::Tensor& keep_R);
 
 }  // namespace metaloom

@@ -2,10 +2,8 @@
 
 #include <ATen/ATen.h>
 
-#include <limits>
-
 #include "core/error.h"
-#include "models/layers/encoder_layer.h"
+#include "models/layers/sights.h"
 
 namespace metaloom {
 namespace {
@@ -16,36 +14,24 @@ at::Tensor token_mask(const Batch& batch, const at::Tensor& like) {
   return (position_L.unsqueeze(0) < batch.length_R.unsqueeze(1)).to(like.scalar_type());
 }
 
-// Added to attention scores [R, H, Q, P + L]: 0 at prompt rows and tokens, -inf at padding.
-// Undefined where no row is padded: that is the faster kernel.
-at::Tensor key_bias(const Batch& batch, const at::Tensor& mask_RL, std::int64_t prompt) {
-  if (batch.tokens == batch.ids_RL.numel()) return {};
-  const std::int64_t rows = mask_RL.size(0), length = mask_RL.size(1);
-  at::Tensor bias = at::zeros({rows, 1, 1, prompt + length}, mask_RL.options());
-  bias.narrow(3, prompt, length)
-      .masked_fill_(mask_RL.view({rows, 1, 1, length}) == 0,
-                    -std::numeric_limits<double>::infinity());
-  return bias;
-}
-
 // text_RLD are the states at the input of options.first_layer; runs the layers below `last`.
 at::Tensor run_layers(const EncoderStack& stack, const Batch& batch, const ForwardOptions& options,
                       at::Tensor text_RLD, int last) {
   const at::Tensor mask_RL = token_mask(batch, text_RLD);
-  at::Tensor below_RPD, bias_R11K = key_bias(batch, mask_RL, 0);
-  std::int64_t bias_prompt = 0;
+  Sights sights(batch, mask_RL);
+  at::Tensor below_RPD;
   for (int n = options.first_layer; n < last; ++n) {
     if (options.prompts != nullptr) {
       below_RPD = options.prompts->at(n, text_RLD, mask_RL, below_RPD);
     }
     const std::int64_t prompt = below_RPD.defined() ? below_RPD.size(1) : 0;
-    if (prompt != bias_prompt) bias_R11K = key_bias(batch, mask_RL, prompt);
-    bias_prompt = prompt;
+    const Reach reach = stack.reach ? stack.reach(n) : Reach{};
     const at::Tensor x_RKD = prompt > 0 ? at::cat({below_RPD, text_RLD}, 1) : text_RLD;
     if (n + 1 == stack.layers && options.keep_R.defined()) {
-      return stack.layer(n, x_RKD, bias_R11K, options.keep_R + prompt).squeeze(1);
+      const at::Tensor keep_R = options.keep_R + prompt;
+      return stack.layer(n, x_RKD, sights.of(reach, prompt, keep_R), keep_R).squeeze(1);
     }
-    text_RLD = stack.layer(n, x_RKD, bias_R11K, {});
+    text_RLD = stack.layer(n, x_RKD, sights.of(reach, prompt, {}), {});
     if (prompt > 0) {
       below_RPD = text_RLD.narrow(1, 0, prompt);
       text_RLD = text_RLD.narrow(1, prompt, text_RLD.size(1) - prompt);

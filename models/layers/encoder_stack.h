@@ -1,7 +1,7 @@
-// The layers of an encoder, one after the other: padding hidden from attention, prompt rows put in
-// before the text and taken out again, only the kept positions computed where that is enough, the
-// prefix cache. What a layer computes is its model's own.
-// Legend: R rows, L text positions, K positions with prompt rows, P prompt rows, D width, T tasks.
+// The layers of a model over a text, one after the other: padding hidden from attention, prompt
+// rows put in before the text and taken out again, only the kept positions computed where that is
+// enough, the prefix cache. What a layer computes is its model's own. Legend: R rows, L text
+// positions, K positions with prompt rows, P prompt rows, D width, T tasks.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,19 +9,28 @@
 #include <functional>
 
 #include "models/backbone.h"
+#include "models/layers/attention.h"
 #include "models/layers/dropout.h"
 
 namespace metaloom {
 
-/// Layer `layer` of states x [R, K, D]. bias_R11K is to be added to attention scores (-inf hides a
-/// key), undefined if every key is visible. With keep_R only position keep_R[r] of each row is
-/// wanted: [R, 1, D].
-using EncoderLayer = std::function<at::Tensor(
-    int layer, const at::Tensor& x_RKD, const at::Tensor& bias_R11K, const at::Tensor& keep_R)>;
+/// Layer `layer` of states x [R, K, D]. With keep_R only position keep_R[r] of each row is wanted:
+/// [R, 1, D].
+using EncoderLayer = std::function<at::Tensor(int layer, const at::Tensor& x_RKD,
+                                              const Sight& sight, const at::Tensor& keep_R)>;
+
+/// How far a layer's attention reaches over the text. Prompt rows are seen from everywhere; where
+/// attention is causal, they see those before them alone.
+struct Reach {
+  bool causal = false;       // nothing that comes later is seen
+  std::int64_t window = -1;  // nothing that is further away than this is seen; -1: all is
+  bool operator==(const Reach&) const = default;
+};
 
 struct EncoderStack {
   int layers = 0;  // of the model
   EncoderLayer layer;
+  std::function<Reach(int layer)> reach = {};  // empty: all see all
 
   /// States after the last layer, from text_RLD at the input of options.first_layer on.
   at::Tensor run(const Batch& batch, const ForwardOptions& options,

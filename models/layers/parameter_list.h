@@ -12,19 +12,23 @@ namespace metaloom {
 
 class ParameterList {
  public:
-  /// What follows belongs to this part.
-  void part(Part part) { part_ = part; }
+  /// What follows belongs to this part; and to this layer, where it is the layers'.
+  void part(Part part, int layer = -1) {
+    part_ = part;
+    layer_ = layer;
+  }
   void matrix(const std::string& name, std::int64_t rows, std::int64_t columns);
   void vector(const std::string& name, std::int64_t size, Start start);
   /// `name`.weight [to, from] and `name`.bias [to].
-  void dense(const std::string& name, std::int64_t from, std::int64_t to);
+  void dense(const std::string& name, std::int64_t from, std::int64_t to, bool bias = true);
   /// `name`.weight and `name`.bias of a LayerNorm.
-  void norm(const std::string& name, std::int64_t width);
+  void norm(const std::string& name, std::int64_t width, bool bias = true);
   /// All of them, in the order of their names.
   std::vector<Parameter> by_name() const;
 
  private:
   Part part_ = Part::embeddings;
+  int layer_ = -1;
   std::vector<Parameter> all_;
 };
 

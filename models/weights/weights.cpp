@@ -30,6 +30,10 @@ at::Tensor as_rows(const at::Tensor& y_TNO, const at::Tensor& x) {
   return y_TNO.view(shape);
 }
 
+at::Tensor over_root_mean_square(const at::Tensor& x, double epsilon) {
+  return x * (x.square().mean(-1, /*keepdim=*/true) + epsilon).rsqrt();
+}
+
 }  // namespace
 
 at::Tensor SharedWeights::linear(const std::string& name, const at::Tensor& x) const {
@@ -46,8 +50,15 @@ at::Tensor SharedWeights::embedding(const std::string& name, const at::Tensor& i
 
 at::Tensor SharedWeights::layer_norm(const std::string& name, const at::Tensor& x,
                                      double epsilon) const {
-  return at::layer_norm(x, {x.size(-1)}, params_.at(weight_of(name)), params_.at(bias_of(name)),
-                        epsilon);
+  const std::string bias = bias_of(name);
+  const at::Tensor none;
+  return at::layer_norm(x, {x.size(-1)}, params_.at(weight_of(name)),
+                        params_.contains(bias) ? params_.at(bias) : none, epsilon);
+}
+
+at::Tensor SharedWeights::rms_norm(const std::string& name, const at::Tensor& x,
+                                   double epsilon) const {
+  return over_root_mean_square(x, epsilon) * params_.at(weight_of(name));
 }
 
 at::Tensor SharedWeights::tied_decoder(const std::string& name, const std::string& bias,
@@ -113,13 +124,21 @@ at::Tensor TaskWeights::layer_norm(const std::string& name, const at::Tensor& x,
   if (!per_task_.contains(weight) && !per_task_.contains(bias)) {
     return shared_.layer_norm(name, x, epsilon);
   }
-  // [T, 1, D], or [D] where it is shared.
-  const auto vector = [this](const std::string& full_name) {
-    return per_task_.contains(full_name) ? per_task_.at(full_name).unsqueeze(1)
-                                         : shared_.at(full_name);
-  };
   const at::Tensor x_TND = by_task(at::layer_norm(x, {x.size(-1)}, {}, {}, epsilon), tasks_);
+  if (!contains(bias)) return as_rows(x_TND * vector(weight), x);
   return as_rows(at::addcmul(vector(bias), x_TND, vector(weight)), x);
+}
+
+at::Tensor TaskWeights::rms_norm(const std::string& name, const at::Tensor& x,
+                                 double epsilon) const {
+  const std::string weight = weight_of(name);
+  if (!per_task_.contains(weight)) return shared_.rms_norm(name, x, epsilon);
+  return as_rows(by_task(over_root_mean_square(x, epsilon), tasks_) * vector(weight), x);
+}
+
+at::Tensor TaskWeights::vector(const std::string& full_name) const {
+  return per_task_.contains(full_name) ? per_task_.at(full_name).unsqueeze(1)
+                                       : shared_.at(full_name);
 }
 
 at::Tensor TaskWeights::tied_decoder(const std::string& name, const std::string& bias,

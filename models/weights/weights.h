@@ -19,9 +19,13 @@ class Weights {
   virtual at::Tensor linear(const std::string& name, const at::Tensor& x) const = 0;
   /// Rows of `name`.weight [V, D] for ids_RL -> [R, L, D].
   virtual at::Tensor embedding(const std::string& name, const at::Tensor& ids_RL) const = 0;
-  /// LayerNorm over the last dimension with `name`.weight and `name`.bias.
+  /// LayerNorm over the last dimension with `name`.weight, and `name`.bias if there is one.
   virtual at::Tensor layer_norm(const std::string& name, const at::Tensor& x,
                                 double epsilon) const = 0;
+  /// x over the root of its mean square over the last dimension, times `name`.weight (RMSNorm,
+  /// Zhang & Sennrich 2019).
+  virtual at::Tensor rms_norm(const std::string& name, const at::Tensor& x,
+                              double epsilon) const = 0;
   /// x_ND times the rows `ids` (all rows if undefined) of the matrix `name`.weight [V, D],
   /// transposed, plus those entries of `bias` [V] (none if empty): the tied decoder. N rows follow
   /// the batch's.
@@ -43,6 +47,7 @@ class SharedWeights final : public Weights {
   at::Tensor embedding(const std::string& name, const at::Tensor& ids_RL) const override;
   at::Tensor layer_norm(const std::string& name, const at::Tensor& x,
                         double epsilon) const override;
+  at::Tensor rms_norm(const std::string& name, const at::Tensor& x, double epsilon) const override;
   at::Tensor tied_decoder(const std::string& name, const std::string& bias, const at::Tensor& x_ND,
                           const at::Tensor& ids) const override;
   bool contains(const std::string& name) const override { return params_.contains(name); }
@@ -65,11 +70,15 @@ class TaskWeights final : public Weights {
   at::Tensor embedding(const std::string& name, const at::Tensor& ids_RL) const override;
   at::Tensor layer_norm(const std::string& name, const at::Tensor& x,
                         double epsilon) const override;
+  at::Tensor rms_norm(const std::string& name, const at::Tensor& x, double epsilon) const override;
   at::Tensor tied_decoder(const std::string& name, const std::string& bias, const at::Tensor& x_ND,
                           const at::Tensor& ids) const override;
   bool contains(const std::string& name) const override;
 
  private:
+  /// [T, 1, D], or [D] where it is shared.
+  at::Tensor vector(const std::string& full_name) const;
+
   SharedWeights shared_;
   Params per_task_;
   std::int64_t tasks_;

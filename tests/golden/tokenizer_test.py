@@ -58,7 +58,7 @@ class Pieces(unittest.TestCase):
     def setUpClass(cls):
         folder = import_model.package_folder()
         cls.json, _ = tokenizer_text(folder)
-        cls.pieces = import_model.vocabulary(cls.json, import_model.read_config(folder), folder)
+        cls.pieces = import_model.vocabulary(cls.json, import_model.read_config(folder)[0]["vocab_size"], folder)
         cls.folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.folder.cleanup)
         (pathlib.Path(cls.folder.name) / "tokenizer.json").write_text(cls.json, encoding="utf-8")

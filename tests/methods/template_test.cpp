@@ -16,6 +16,7 @@ class OtherFraming final : public Backbone {
  public:
   explicit OtherFraming(Framing framing) : framing_(std::move(framing)) {}
   Framing framing() const override { return framing_; }
+  HubLayout hub_layout() const override { return {}; }
   Geometry geometry() const override { return {}; }
   std::vector<Parameter> parameters() const override { return {}; }
   at::Tensor encode(const Weights&, const Batch&, const ForwardOptions&) const override {

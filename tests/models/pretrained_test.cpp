@@ -21,7 +21,7 @@ Archive archive_of(const std::string& backbone_name, const Params& params, const
   meta["format"] = "metaloom-model";
   meta["version"] = 1;
   meta["backbone"] = backbone_name;
-  meta["config"] = parse_json(config_of(shape), "test");
+  meta["config"] = parse_json(config_of(backbone_name, shape), "test");
   meta["tokenizer_digest"] = "0123";
   std::string pieces = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]";
   for (std::int64_t id = 5; id < shape.vocabulary; ++id) pieces += "\nword" + std::to_string(id);
@@ -198,7 +198,7 @@ TEST(Pretrained, ModelsBertCannotBeAreRefused) {
   const Shape shape;
   const auto refused = [&](const std::string& key, const std::string& value,
                            const std::string& told) {
-    Json config = parse_json(config_of(shape), "test");
+    Json config = parse_json(config_of("bert", shape), "test");
     config[key] = parse_json(value, "test");
     try {
       Registry<Backbone>::make("bert", config.dump());
@@ -211,7 +211,7 @@ TEST(Pretrained, ModelsBertCannotBeAreRefused) {
   refused("num_attention_heads", "3", "does not divide");
   refused("num_hidden_layers", "0", "num_hidden_layers is 0");
   refused("vocab_size", "2.5", "vocab_size is 2.5");
-  refused("hidden_act", R"("swish")", "swish");
+  refused("hidden_act", R"("quick_gelu")", "quick_gelu");
   refused("layer_norm_eps", "-1", "layer_norm_eps");
   refused("position_embedding_type", R"("relative_key")", "relative_key");
   refused("is_decoder", "true", "decoder");

@@ -7,6 +7,7 @@
 #include <rapidcheck.h>
 
 #include "core/registry.h"
+#include "tests/models/backbone_example.h"
 
 namespace metaloom::testing {
 namespace {
@@ -45,17 +46,16 @@ Shape any_shape() {
   return shape;
 }
 
-std::string config_of(const Shape& shape, const std::string& activation) {
-  return fmt::format(
-      R"({{"model_type":"bert","hidden_size":{},"num_hidden_layers":{},"num_attention_heads":{},)"
-      R"("intermediate_size":{},"vocab_size":{},"max_position_embeddings":{},)"
-      R"("type_vocab_size":2,"pad_token_id":0,"hidden_act":"{}","layer_norm_eps":1e-12}})",
-      shape.heads * shape.depth, shape.layers, shape.heads, shape.inner, shape.vocabulary,
-      shape.positions, activation);
+std::string config_of(const std::string& name, const Shape& shape) {
+  return Registry<BackboneExample>::make(name, shape).config;
 }
 
 std::unique_ptr<Backbone> backbone_of(const std::string& name, const Shape& shape) {
-  return Registry<Backbone>::make(name, config_of(shape));
+  return Registry<Backbone>::make(name, config_of(name, shape));
+}
+
+bool has(const Backbone& backbone, Part part) {
+  return !backbone.parameters({part}).empty();
 }
 
 Params weights_of(const Backbone& backbone, const Shape& shape, at::ScalarType dtype) {

@@ -24,9 +24,11 @@ std::string describe(const Shape& shape);
 /// Any of the shapes that rapidcheck draws.
 Shape any_shape();
 
-/// Hugging Face's config.json of this shape, with this activation.
-std::string config_of(const Shape& shape, const std::string& activation = "gelu");
+/// Hugging Face's config.json of a backbone of this shape, as its example has it.
+std::string config_of(const std::string& name, const Shape& shape);
 std::unique_ptr<Backbone> backbone_of(const std::string& name, const Shape& shape);
+/// Whether a model of this kind has parameters of this part.
+bool has(const Backbone& backbone, Part part);
 /// Normal weights large enough for every layer to matter.
 Params weights_of(const Backbone& backbone, const Shape& shape, at::ScalarType dtype);
 /// shape.tasks * shape.rows_each rows, of lengths 3..shape.length, two segments each.

@@ -17,8 +17,9 @@ at::Tensor outputs_R(const Backbone& backbone, const Weights& weights, const Bat
   options.keep_R = batch.read_at_R;
   const at::Tensor states_RD = backbone.encode(weights, batch, options);
   const at::Tensor some = at::arange(1, 6);
-  return backbone.pooled(weights, hidden_RLD).sum(1) +
-         backbone.word_logits(weights, states_RD, some).square().sum(1) +
+  const at::Tensor pooled_RD =
+      has(backbone, Part::pooler) ? backbone.pooled(weights, hidden_RLD) : hidden_RLD.select(1, 0);
+  return pooled_RD.sum(1) + backbone.word_logits(weights, states_RD, some).square().sum(1) +
          backbone.word_logits(weights, states_RD, {}).log_softmax(1).select(1, 0);
 }
 

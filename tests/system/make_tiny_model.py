@@ -1,4 +1,4 @@
-"""python tests/system/make_tiny_model.py OUT.h5: a BERT of two narrow layers with random weights and the real tokenizer,
+"""python tests/system/make_tiny_model.py OUT.h5 [KIND]: a model of two narrow layers with random weights and BERT's tokenizer,
 as a model archive; a model for tests that want the program to run, not to learn."""
 
 import pathlib
@@ -7,17 +7,25 @@ import sys
 import tempfile
 
 import torch
-from transformers import BertConfig, BertForMaskedLM
+import transformers
 from transformers.utils import logging
 
 from tools import import_model
 
+SIZES = {"vocab_size": 30522, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64,
+         "max_position_embeddings": 66}
+KINDS = {
+    "bert": lambda: transformers.BertForMaskedLM(transformers.BertConfig(**SIZES | {"max_position_embeddings": 64})),
+    "roberta": lambda: transformers.RobertaForMaskedLM(transformers.RobertaConfig(**SIZES, type_vocab_size=1)),
+    "distilbert": lambda: transformers.DistilBertForMaskedLM(transformers.DistilBertConfig(
+        vocab_size=30522, dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=64)),
+    "electra": lambda: transformers.ElectraForPreTraining(transformers.ElectraConfig(**SIZES, embedding_size=24)),
+}
+
 logging.disable_progress_bar()
 torch.manual_seed(7)
 with tempfile.TemporaryDirectory() as folder:
-    config = BertConfig(vocab_size=30522, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
-                        intermediate_size=64, max_position_embeddings=64)
-    BertForMaskedLM(config).save_pretrained(folder)
+    KINDS[sys.argv[2] if len(sys.argv) > 2 else "bert"]().save_pretrained(folder)
     shutil.copy(import_model.package_folder() / "tokenizer.json", pathlib.Path(folder) / "tokenizer.json")
     sys.argv = ["import_model", folder, "--out", sys.argv[1]]
     import_model.main()

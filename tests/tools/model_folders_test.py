@@ -202,7 +202,7 @@ class FoldersTest(ScratchTest):
         self.write("bert/bert_config.json", json.dumps(content))
         self.assertEqual(self.imported()["config"]["model_type"], "bert")
         self.write("bert/bert_config.json", json.dumps(content | {"architectures": ["ElectraModel"]}))
-        self.refused("model_type is None")
+        self.refused("no \"model_type\"")
 
     def test_where_the_folder_lies(self):
         """A folder of the hub's cache, links to its blobs, names in capitals, a file of the folder."""

@@ -8,8 +8,8 @@ import unittest
 
 from scratch import ROOT, ScratchTest
 
-PARTS = ["data/minilm-mlm/delta.safetensors", "tools/import_model.py", "tools/weights.py", "tools/tokenizer_files.py",
-         "tools/model_folder.py", "tools/text_files.py", "tools/archive.py",
+PARTS = ["data/minilm-mlm/delta.safetensors", "tools/import_model.py", "tools/weights.py", "tools/weight_files.py",
+         "tools/kinds.py", "tools/tokenizer_files.py", "tools/model_folder.py", "tools/text_files.py", "tools/archive.py",
          "requirements.lock"]
 NOTES_CALLS = """#!/bin/sh
 echo "$(basename "$0") $1" >>calls

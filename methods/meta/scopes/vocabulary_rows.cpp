@@ -28,6 +28,9 @@ class SomeWords final : public Weights {
                         double epsilon) const override {
     return inner_->layer_norm(name, x, epsilon);
   }
+  at::Tensor rms_norm(const std::string& name, const at::Tensor& x, double epsilon) const override {
+    return inner_->rms_norm(name, x, epsilon);
+  }
   at::Tensor tied_decoder(const std::string& name, const std::string& bias, const at::Tensor& x_ND,
                           const at::Tensor& ids) const override {
     if (!ids.defined()) throw Error(Fault::internal, "logits of all words from a cut word table");
