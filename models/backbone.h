@@ -113,6 +113,8 @@ struct HubLayout {
   std::vector<std::string> ignored = {};
   /// Ends of names whose matrices lie there as [in, out].
   std::vector<std::string> transposed = {};
+  /// Names of vectors that lie there as [1, n].
+  std::vector<std::string> flat = {};
 };
 
 class Backbone {

@@ -36,7 +36,8 @@ def named_tensors(tensors, kind, where):
     for name, tensor in tensors.items():
         own = canonical(name.removeprefix(inner) if name.startswith(inner) else name.removeprefix(outer), kind["prefix"])
         turned = any(own.endswith(end) for end in kind["transposed"]) and tensor.dim() == 2
-        named[own] = tensor.t() if turned else tensor
+        tensor = tensor.t() if turned else tensor
+        named[own] = tensor.squeeze(0) if own in kind["flat"] and tensor.dim() == 2 else tensor
     for theirs, ours in kind["tied"].items():  # one tensor, which may have been saved under either name alone
         twin = named.pop(theirs, None)
         if twin is None or twin.shape == named.setdefault(ours, twin).shape and twin.float().equal(named[ours].float()):

@@ -33,7 +33,7 @@ Json description_of(const std::string& name, const Backbone& backbone) {
           {"width", geometry.width},   {"vocabulary", geometry.vocabulary},
           {"prefix", layout.prefix},   {"tied", tied},
           {"ignored", layout.ignored}, {"transposed", layout.transposed},
-          {"parameters", parameters}};
+          {"flat", layout.flat},       {"parameters", parameters}};
 }
 
 class Models final : public Verb {

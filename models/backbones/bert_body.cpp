@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "core/error.h"
+#include "models/layers/positions.h"
 
 namespace metaloom {
 namespace {
@@ -55,13 +55,8 @@ void BertBody::declare(ParameterList& list) const {
 at::Tensor BertBody::embed(const LayerContext& context, const Batch& batch,
                            const at::Tensor& soft_TPD) const {
   const Weights& weights = context.weights;
-  const std::int64_t rows = batch.rows(), length = batch.ids_RL.size(1);
-  if (length > config_.geometry.positions) {
-    throw Error(Fault::data,
-                "rows of " + std::to_string(length) + " tokens for a model of " +
-                    std::to_string(config_.geometry.positions) + " positions",
-                "batch", "Set data.max_length to at most that");
-  }
+  const std::int64_t length = batch.ids_RL.size(1);
+  check_length(length, config_.geometry.positions);
   // Soft tokens get position, type and LayerNorm like any word.
   at::Tensor x_RLD = with_soft_tokens(weights.embedding(kWords, batch.ids_RL), batch, soft_TPD);
   if (config_.types > 0) {
@@ -70,12 +65,7 @@ at::Tensor BertBody::embed(const LayerContext& context, const Batch& batch,
                                     : at::zeros_like(batch.ids_RL);
     x_RLD = x_RLD + weights.embedding(kTypes, types_RL);
   }
-  // One row of positions a task is enough: they are the same for all its rows.
-  const at::Tensor position_TL =
-      at::arange(kind_.first_position, kind_.first_position + length, batch.ids_RL.options())
-          .expand({batch.tasks, length});
-  const at::Tensor positions_T1LD = weights.embedding(kPositions, position_TL).unsqueeze(1);
-  x_RLD = (x_RLD.unflatten(0, {batch.tasks, rows / batch.tasks}) + positions_T1LD).flatten(0, 1);
+  x_RLD = with_positions(weights, kPositions, x_RLD, batch.tasks, kind_.first_position);
   x_RLD = weights.layer_norm("embeddings.LayerNorm", x_RLD, config_.layer.epsilon);
   x_RLD = context.dropout.states(x_RLD, -1, DropoutSite::embeddings, length, {});
   return embedding() == config_.geometry.width ? x_RLD : weights.linear(kProject, x_RLD);

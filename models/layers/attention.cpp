@@ -61,8 +61,9 @@ at::Tensor attend(const LayerContext& context, int layer, const at::Tensor& q_RH
 
 at::Tensor attend_by(const LayerContext& context, int layer, const at::Tensor& scores_RHQK,
                      const at::Tensor& v_RHKE, const Sight& sight, const at::Tensor& keep_R) {
+  const std::int64_t queries = sight.queries > 0 ? sight.queries : scores_RHQK.size(3);
   const at::Tensor p_RHQK =
-      context.dropout.probabilities(hidden(scores_RHQK, sight).softmax(-1), layer, keep_R);
+      context.dropout.probabilities(hidden(scores_RHQK, sight).softmax(-1), layer, queries, keep_R);
   return side_by_side(at::matmul(p_RHQK, v_RHKE));
 }
 

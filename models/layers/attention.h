@@ -7,6 +7,7 @@
 
 #include "models/backbone.h"
 #include "models/layers/dropout.h"
+#include "models/past.h"
 #include "models/weights/weights.h"
 
 namespace metaloom {
@@ -16,6 +17,7 @@ struct LayerContext {
   const Weights& weights;
   Attention attention = Attention::fused;
   Dropout dropout;
+  Past* past = nullptr;  // of pieces that are read after those that it holds
 };
 
 /// What the positions of a layer see of each other.
@@ -23,6 +25,7 @@ struct Sight {
   at::Tensor bias;      // added to scores, broadcast over [R, H, Q, K]: -inf hides; or undefined
   bool causal = false;  // position i sees 0..i alone; then bias is undefined
   std::int64_t prompts = 0;  // prompt rows, which stand first and have no position of their own
+  std::int64_t queries = 0;  // who looks, computed or not; 0: as many as are seen
 };
 
 /// x [R, K, H * E] as [R, H, K, E].

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
+
 namespace metaloom {
 namespace {
 
@@ -16,13 +18,14 @@ std::int64_t pairing(std::int64_t i, std::int64_t j) {
   return i < j ? j * j + i : i * i + i + j;
 }
 
-// to [H, K, K] from [K * K pairs, H].
+// to [H, Q, K] from [pairs, H].
 template <class Number>
-void by_head(const Number* from, Number* to, std::int64_t keys, std::int64_t heads) {
-  for (std::int64_t i = 0; i < keys; ++i) {
+void by_head(const Number* from, Number* to, std::int64_t queries, std::int64_t keys,
+             std::int64_t heads) {
+  for (std::int64_t i = 0; i < queries; ++i) {
     for (std::int64_t j = 0; j < keys; ++j) {
       const Number* pair = from + pairing(i, j) * heads;
-      for (std::int64_t h = 0; h < heads; ++h) to[(h * keys + i) * keys + j] = pair[h];
+      for (std::int64_t h = 0; h < heads; ++h) to[(h * queries + i) * keys + j] = pair[h];
     }
   }
 }
@@ -52,28 +55,31 @@ at::Tensor Dropout::states(const at::Tensor& x_RQD, int layer, DropoutSite site,
   return x_RQD * mask_RKD;
 }
 
-at::Tensor Dropout::probabilities(const at::Tensor& p_RHQK, int layer,
+at::Tensor Dropout::probabilities(const at::Tensor& p_RHQK, int layer, std::int64_t queries,
                                   const at::Tensor& keep_R) const {
   if (!on()) return p_RHQK;
   const std::int64_t rows = p_RHQK.size(0), heads = p_RHQK.size(1), keys = p_RHQK.size(3);
-  at::Tensor mask_RHKK = at::empty({rows, heads, keys, keys}, drawn_as(p_RHQK));
+  const std::int64_t side = std::max(queries, keys);
+  at::Tensor mask_RHQK = at::empty({rows, heads, queries, keys}, drawn_as(p_RHQK));
   at::parallel_for(0, rows, 1, [&](std::int64_t begin, std::int64_t end) {
-    const at::Tensor drawn = at::empty({keys * keys, heads}, mask_RHKK.options());
+    const at::Tensor drawn = at::empty({side * side, heads}, mask_RHQK.options());
     for (std::int64_t row = begin; row < end; ++row) {
       stream(layer, DropoutSite::probabilities, row, rows).fill_dropout_mask(drawn, rate_);
-      const at::Tensor mask_HKK = mask_RHKK.select(0, row);
+      const at::Tensor mask_HQK = mask_RHQK.select(0, row);
       if (drawn.scalar_type() == at::kDouble) {
-        by_head(drawn.const_data_ptr<double>(), mask_HKK.mutable_data_ptr<double>(), keys, heads);
+        by_head(drawn.const_data_ptr<double>(), mask_HQK.mutable_data_ptr<double>(), queries, keys,
+                heads);
       } else {
-        by_head(drawn.const_data_ptr<float>(), mask_HKK.mutable_data_ptr<float>(), keys, heads);
+        by_head(drawn.const_data_ptr<float>(), mask_HQK.mutable_data_ptr<float>(), queries, keys,
+                heads);
       }
     }
   });
-  mask_RHKK = mask_RHKK.to(p_RHQK.options());
+  mask_RHQK = mask_RHQK.to(p_RHQK.options());
   if (keep_R.defined()) {
-    mask_RHKK = mask_RHKK.gather(2, keep_R.view({rows, 1, 1, 1}).expand({rows, heads, 1, keys}));
+    mask_RHQK = mask_RHQK.gather(2, keep_R.view({rows, 1, 1, 1}).expand({rows, heads, 1, keys}));
   }
-  return p_RHQK * mask_RHKK;
+  return p_RHQK * mask_RHQK;
 }
 
 }  // namespace metaloom

@@ -28,8 +28,9 @@ class Dropout {
   /// x [R, K, D]; or, with keep_R, x [R, 1, D]: position keep_R[r] of `positions`.
   at::Tensor states(const at::Tensor& x_RQD, int layer, DropoutSite site, std::int64_t positions,
                     const at::Tensor& keep_R) const;
-  /// Attention probabilities [R, H, K, K]; or, with keep_R, [R, H, 1, K].
-  at::Tensor probabilities(const at::Tensor& p_RHQK, int layer, const at::Tensor& keep_R) const;
+  /// Attention probabilities [R, H, queries, K]; or, with keep_R, [R, H, 1, K].
+  at::Tensor probabilities(const at::Tensor& p_RHQK, int layer, std::int64_t queries,
+                           const at::Tensor& keep_R) const;
 
  private:
   Rng stream(int layer, DropoutSite site, std::int64_t row, std::int64_t rows) const;

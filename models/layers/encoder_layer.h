@@ -1,6 +1,7 @@
-// One layer of a post-LayerNorm transformer encoder (Vaswani et al. 2017, as in BERT, RoBERTa and
-// BART's encoder), as a pure function of weights and states. Owns nothing.
-// Legend: R rows, K positions (prompt rows first), Q positions computed, D width, H heads.
+// One layer of a post-LayerNorm transformer (Vaswani et al. 2017): of an encoder (BERT, RoBERTa,
+// BART's) or a decoder (BART's), as pure functions of weights and states. Owns nothing.
+// Legend: R rows, K positions (prompt rows first), Q positions computed, S positions of a memory, D
+// width, H heads.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -30,5 +31,24 @@ struct EncoderLayerShape {
 at::Tensor encoder_layer(const LayerContext& context, const EncoderLayerShape& shape, int layer,
                          const EncoderLayerNames& names, const at::Tensor& x_RKD,
                          const Sight& sight, const at::Tensor& keep_R);
+
+/// The text's states that a decoder looks at.
+struct Memory {
+  at::Tensor states_RSD;
+  Sight sight;
+  /// So many more than a layer's own is the number that its attention to the memory draws dropout
+  /// by: no layer of the model has it.
+  int further_layers = 0;
+};
+
+struct DecoderLayerNames {
+  EncoderLayerNames own;    // attention among the decoder's positions, and feed-forward
+  EncoderLayerNames cross;  // attention to the memory, and no feed-forward
+};
+
+/// A decoder's layer `layer`: as an encoder's, with attention to the memory before feed-forward.
+at::Tensor decoder_layer(const LayerContext& context, const EncoderLayerShape& shape, int layer,
+                         const DecoderLayerNames& names, const at::Tensor& x_RKD,
+                         const Sight& sight, const Memory& memory, const at::Tensor& keep_R);
 
 }  // namespace metaloom

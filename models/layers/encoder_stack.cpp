@@ -4,20 +4,15 @@
 
 #include "core/error.h"
 #include "models/layers/sights.h"
+#include "models/past.h"
 
 namespace metaloom {
 namespace {
 
-// 1 at the tokens of each row, 0 at its padding.
-at::Tensor token_mask(const Batch& batch, const at::Tensor& like) {
-  const at::Tensor position_L = at::arange(batch.ids_RL.size(1), batch.length_R.options());
-  return (position_L.unsqueeze(0) < batch.length_R.unsqueeze(1)).to(like.scalar_type());
-}
-
 // text_RLD are the states at the input of options.first_layer; runs the layers below `last`.
 at::Tensor run_layers(const EncoderStack& stack, const Batch& batch, const ForwardOptions& options,
                       at::Tensor text_RLD, int last) {
-  const at::Tensor mask_RL = token_mask(batch, text_RLD);
+  const at::Tensor mask_RL = token_mask(batch, text_RLD.scalar_type());
   Sights sights(batch, mask_RL);
   at::Tensor below_RPD;
   for (int n = options.first_layer; n < last; ++n) {

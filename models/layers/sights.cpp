@@ -20,7 +20,7 @@ at::Tensor text_distance(std::int64_t prompts, std::int64_t length, const at::Te
 
 }  // namespace
 
-Sights::Sights(const Batch& batch, at::Tensor token_RL)
+Sights::Sights(const Tokens& batch, at::Tensor token_RL)
     : token_RL_(std::move(token_RL)), padded_(batch.tokens != batch.ids_RL.numel()) {}
 
 // 0 at prompt rows and tokens, -inf at padding. Undefined where no row is padded: that is the
@@ -77,6 +77,26 @@ Sight Sights::of(const Reach& reach, std::int64_t prompts, const at::Tensor& kee
   const at::Tensor row_R111 = keep_R.view({rows, 1, 1, 1}).expand({rows, 1, 1, positions});
   return {.bias = bias.expand({rows, 1, positions, positions}).gather(2, row_R111),
           .prompts = prompts};
+}
+
+Sight sight_of_memory(const Tokens& text, at::ScalarType dtype, std::int64_t queries) {
+  Sight sight = Sights(text, token_mask(text, dtype)).of({}, 0, {});
+  sight.queries = queries;
+  return sight;
+}
+
+Sight sight_after(const Past& past, const Tokens& more, at::ScalarType dtype) {
+  const std::int64_t rows = more.rows(), length = more.ids_RL.size(1);
+  const at::Tensor later_LL =
+      at::ones({length, length}, more.ids_RL.options().dtype(at::kBool)).triu(1);
+  at::Tensor hidden_RLK = later_LL.expand({rows, length, length});
+  if (past.token_RK().defined()) {
+    const at::Tensor padding_R1K = past.token_RK().logical_not().unsqueeze(1);
+    hidden_RLK = at::cat({padding_R1K.expand({rows, length, padding_R1K.size(2)}), hidden_RLK}, 2);
+  }
+  return {.bias = at::zeros(hidden_RLK.sizes(), more.ids_RL.options().dtype(dtype))
+                      .masked_fill_(hidden_RLK, kHidden)
+                      .unsqueeze(1)};
 }
 
 }  // namespace metaloom

@@ -8,13 +8,14 @@
 #include <vector>
 
 #include "models/layers/encoder_stack.h"
+#include "models/past.h"
 
 namespace metaloom {
 
 class Sights {
  public:
   /// token_RL: 1 at tokens, 0 at padding, in the states' dtype.
-  Sights(const Batch& batch, at::Tensor token_RL);
+  Sights(const Tokens& batch, at::Tensor token_RL);
 
   /// With keep_R (of the K positions) what those see: [R, 1, 1, K].
   Sight of(const Reach& reach, std::int64_t prompts, const at::Tensor& keep_R);
@@ -32,5 +33,10 @@ class Sights {
   bool padded_;
   std::vector<Made> made_;
 };
+
+/// What all see of a memory: the tokens of the text whose states it is. queries: who looks.
+Sight sight_of_memory(const Tokens& text, at::ScalarType dtype, std::int64_t queries);
+/// What each of the pieces `more` sees that follow those of a past: them and `more` up to itself.
+Sight sight_after(const Past& past, const Tokens& more, at::ScalarType dtype);
 
 }  // namespace metaloom

@@ -1,6 +1,7 @@
 // golden_backbone MODEL.h5 BATCH.h5 OUT.h5 [...]: what the program's backbones make of batches, for
 // tests/golden/backbone_parity_test.py to compare with transformers. BATCH holds ids, segments,
-// probe [R, L, D], length, read_at, label [R] and candidates [C]; OUT holds, per attention kind and
+// probe [R, L, D], length, read_at, label [R] and candidates [C], and may hold target [R, L'] and
+// target_length [R], whose states are then read, L' for L; OUT holds, per attention kind and
 // precision ("fused/float", "math/double", ...), states/N [R, L, D] at the input of layer N, hidden
 // [R, L, D], kept [R, D], and where the model can: pooled [R, D], logits [R, L, V], some_logits
 // [R, C]; loss, and gradient/NAME of every parameter: sum(hidden * probe) over tokens, plus the
@@ -23,6 +24,12 @@ struct Given {
     batch.length_R = archive.get("length");
     batch.read_at_R = archive.get("read_at");
     batch.tokens = batch.length_R.sum().item<std::int64_t>();
+    if (archive.contains("target")) {
+      batch.target = Tokens{.ids_RL = archive.get("target"),
+                            .segments_RL = {},
+                            .length_R = archive.get("target_length")};
+      batch.target->tokens = batch.target->length_R.sum().item<std::int64_t>();
+    }
     probe_RLD = archive.get("probe");
     label_R = archive.get("label");
     candidates = archive.get("candidates");
@@ -61,7 +68,7 @@ class Case {
       put("pooled", backbone.pooled(weights_, hidden_RLD));
     if (head) {
       put("logits", backbone.word_logits(weights_, hidden_RLD.flatten(0, 1), {})
-                        .unflatten(0, {given_.batch.rows(), given_.batch.ids_RL.size(1)}));
+                        .unflatten(0, {given_.batch.rows(), hidden_RLD.size(1)}));
       put("some_logits", backbone.word_logits(weights_, kept_RD, given_.candidates));
       loss = loss +
              at::cross_entropy_loss(backbone.word_logits(weights_, kept_RD, {}), given_.label_R);

@@ -18,6 +18,7 @@ class Family:
     model: type  # with a head that scores words
     base: str  # the attribute of the model that is its body
     first: int = 0  # rows of the table of positions before a text's first
+    target: bool = False  # whether a decoder reads a target
 
 
 def sizes(dice, heads=(1, 5), even=False):
@@ -47,6 +48,24 @@ def distilbert(dice):
         activation=dice.choice(["gelu", "relu"]))
 
 
+def gpt2(dice):
+    heads, width, layers, inner, vocabulary, positions = sizes(dice)
+    return transformers.GPT2Config(
+        vocab_size=vocabulary, n_embd=width, n_layer=layers, n_head=heads, n_inner=dice.choice([inner, None]), n_positions=positions,
+        activation_function=dice.choice([*GELUS, "silu"]), layer_norm_epsilon=dice.choice([1e-5, 1e-3]),
+        scale_attn_weights=dice.random() < 0.7, scale_attn_by_inverse_layer_idx=dice.random() < 0.5,
+        reorder_and_upcast_attn=dice.random() < 0.3, bos_token_id=1, eos_token_id=1)
+
+
+def bart(dice):
+    heads, width, layers, inner, vocabulary, positions = sizes(dice)
+    return transformers.BartConfig(
+        vocab_size=vocabulary, d_model=width, encoder_layers=layers, decoder_layers=dice.randint(1, 4), encoder_attention_heads=heads,
+        decoder_attention_heads=dice.choice([number for number in range(1, width + 1) if width % number == 0]), encoder_ffn_dim=inner,
+        decoder_ffn_dim=dice.randint(3, 40), max_position_embeddings=positions, activation_function=dice.choice([*GELUS, "silu"]),
+        scale_embedding=dice.random() < 0.5, decoder_start_token_id=dice.choice([2, 7]))
+
+
 FAMILIES = {
     "bert": Family(like_bert(transformers.BertConfig), transformers.BertForMaskedLM, "bert"),
     "roberta": Family(like_bert(transformers.RobertaConfig, 2, type_vocab_size=1), transformers.RobertaForMaskedLM, "roberta", 2),
@@ -57,4 +76,6 @@ FAMILIES = {
     "distilbert": Family(distilbert, transformers.DistilBertForMaskedLM, "distilbert"),
     "electra": Family(like_bert(transformers.ElectraConfig, embedding_size=lambda dice: dice.randint(3, 20)),
                       transformers.ElectraForMaskedLM, "electra"),
+    "gpt2": Family(gpt2, transformers.GPT2LMHeadModel, "transformer"),
+    "bart": Family(bart, transformers.BartForConditionalGeneration, "model", target=True),
 }

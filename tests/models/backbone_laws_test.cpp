@@ -9,6 +9,7 @@
 #include "tests/core/expect_error.h"
 #include "tests/models/backbone_example.h"
 #include "tests/models/random_model.h"
+#include "tests/models/rows_at.h"
 
 namespace metaloom::testing {
 namespace {
@@ -26,21 +27,6 @@ struct Case {
   at::Tensor encode(const ForwardOptions& options = {}) const {
     return backbone->encode(SharedWeights(params), batch, options);
   }
-};
-
-// The prompt rows of a test: `rows` at `position`, handed on unchanged above it.
-class RowsAt final : public LayerPrompts {
- public:
-  RowsAt(int position, at::Tensor rows_RPD) : position_(position), rows_RPD_(rows_RPD) {}
-  at::Tensor at(int position, const at::Tensor&, const at::Tensor&,
-                const at::Tensor& below_RPD) const override {
-    return position == position_ ? rows_RPD_ : below_RPD;
-  }
-  int lowest() const override { return position_; }
-
- private:
-  int position_;
-  at::Tensor rows_RPD_;
 };
 
 void for_every_backbone(const std::function<void(const std::string&)>& law) {

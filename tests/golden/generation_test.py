@@ -1,0 +1,97 @@
+"""Texts that the program writes, piece after piece with cached keys and values, against transformers' `generate`: equal token
+for token, in both precisions; ragged texts, early ends, forced pieces.
+
+run: PYTHONPATH=. METALOOM_BUILD_DIR=build .venv/bin/python tests/golden/generation_test.py
+METALOOM_CONFIGURATIONS=20 tries more models.
+"""
+
+import json
+import pathlib
+import random
+import subprocess
+import tempfile
+import unittest
+
+import numpy as np
+import torch
+
+from tests.golden.backbone_parity_test import BUILD, CONFIGURATIONS, layout_of, random_model, read_outputs, write_model
+from tests.golden.families import FAMILIES
+from tools import archive
+
+PADDING = 0
+
+
+def random_texts(config, most, seed):
+    """Ragged rows, padded on the right, that leave room for `most` pieces."""
+    dice = np.random.default_rng(seed)
+    length = max(2, min(12, config.max_position_embeddings - most))
+    lengths = dice.integers(1, length + 1, int(dice.integers(1, 6)))
+    lengths[0] = length
+    ids = dice.integers(1, config.vocab_size, (len(lengths), length))
+    ids[ids == config.pad_token_id] = 3
+    return ids, lengths
+
+
+def theirs(model, ids, lengths, case, dtype):
+    """What transformers write for each row, one at a time: their batches are padded on the left, ours on the right."""
+    written = []
+    for row, length in zip(ids, lengths, strict=True):
+        inputs = torch.from_numpy(row[None, :length])
+        out = model.to(dtype).generate(
+            inputs, attention_mask=torch.ones_like(inputs), do_sample=False, num_beams=1, max_new_tokens=case["most"],
+            eos_token_id=case["ends"] or None, pad_token_id=PADDING, forced_bos_token_id=case["forced_first"],
+            forced_eos_token_id=case["forced_last"])[0]
+        written.append(out[1:] if model.config.is_encoder_decoder else out[length:])
+    return [row.tolist() for row in written]
+
+
+class Generation(unittest.TestCase):
+    def setUp(self):
+        torch.set_num_threads(1)
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = pathlib.Path(temporary.name)
+
+    def ours(self, model, ids, lengths, case):
+        files = [self.folder / f"{name}.h5" for name in ("model", "case", "out")]
+        files[2].unlink(missing_ok=True)
+        write_model(files[0], model.float(), layout_of(model.config, self.folder))
+        with archive.hdf5_writer(files[1]) as file:
+            archive.put_checked_tensor(file, "ids", ids.astype(np.int64))
+            archive.put_checked_tensor(file, "length", lengths.astype(np.int64))
+            archive.put_text(file, "case", json.dumps(case))
+        subprocess.run([BUILD / "golden_generation", *files], check=True)
+        return read_outputs(files[2])
+
+    def run_family(self, name):
+        dice = random.Random(name)
+        tokens = ended = 0
+        for seed in range(CONFIGURATIONS):
+            model = random_model(FAMILIES[name], dice)
+            two_halves = model.config.is_encoder_decoder
+            most = dice.randint(2, model.config.max_position_embeddings // 2)
+            ids, lengths = random_texts(model.config, most, seed)
+            case = {"most": most, "ends": [], "padding": PADDING, "forced_last": dice.choice([None, 5]) if two_halves else None,
+                    "forced_first": dice.choice([None, 4]) if two_halves else None}
+            if seed % 2:  # pieces that do come end some texts early
+                whole = theirs(model, ids, lengths, case, torch.float64)
+                case["ends"] = sorted({row[len(row) // 2] for row in whole[:2]})
+            found = self.ours(model, ids, lengths, case)
+            for precision, dtype in (("float", torch.float32), ("double", torch.float64)):
+                wanted = theirs(model, ids, lengths, case, dtype)
+                rows = zip(found[f"{precision}/ids"], found[f"{precision}/length"], strict=True)
+                self.assertEqual([row[:length].tolist() for row, length in rows], wanted, f"{precision} {case}")
+                for row, length in zip(found[f"{precision}/ids"], found[f"{precision}/length"], strict=True):
+                    self.assertEqual(set(row[length:].tolist()) - {PADDING}, set())
+                tokens += sum(len(row) for row in wanted)
+                ended += sum(len(row) < most for row in wanted)
+        print(f"{name:14} {tokens} pieces equal, {ended} texts ended early")
+        self.assertGreater(ended, 0)
+
+
+for family_name in ("gpt2", "bart"):
+    setattr(Generation, f"test_{family_name}", lambda self, name=family_name: self.run_family(name))
+
+if __name__ == "__main__":
+    unittest.main()
