@@ -24,6 +24,23 @@ void Past::note(const Tokens& more) {
   length_R_ = length_R_.defined() ? length_R_ + more.length_R : more.length_R;
 }
 
+void Past::map(const std::function<at::Tensor(const at::Tensor&)>& change) {
+  for (std::map<int, Heads>* all : {&of_pieces_, &of_memory_}) {
+    for (auto& [layer, heads] : *all) heads = {change(heads.k_RHKE), change(heads.v_RHKE)};
+  }
+  if (!token_RK_.defined()) return;
+  token_RK_ = change(token_RK_);
+  length_R_ = change(length_R_);
+}
+
+void Past::take(const at::Tensor& from_R) {
+  const auto taken = [&](const at::Tensor& x) { return x.index_select(0, from_R); };
+  for (auto& [layer, heads] : of_pieces_) heads = {taken(heads.k_RHKE), taken(heads.v_RHKE)};
+  if (!token_RK_.defined()) return;
+  token_RK_ = taken(token_RK_);
+  length_R_ = taken(length_R_);
+}
+
 at::Tensor token_mask(const Tokens& tokens, at::ScalarType dtype) {
   const at::Tensor place_L = at::arange(tokens.ids_RL.size(1), tokens.length_R.options());
   return (place_L.unsqueeze(0) < tokens.length_R.unsqueeze(1)).to(dtype);

@@ -1,5 +1,5 @@
 // What a decoder remembers of the pieces that it has read, so that the next piece costs one
-// position: the keys and values of every layer. Owned by who writes a text (models/generation.h).
+// position: the keys and values of every layer. Owned by who writes a text (models/generation/).
 // Legend: R rows, K pieces remembered (padding counted), H heads, E width of a head.
 #pragma once
 
@@ -25,6 +25,10 @@ class Past {
   const Heads& of_memory(int layer, const std::function<Heads()>& make);
   /// Notes, once all layers have read them, that these pieces are remembered.
   void note(const Tokens& more);
+  /// Applies `change`, which multiplies or picks rows, to all that is remembered.
+  void map(const std::function<at::Tensor(const at::Tensor&)>& change);
+  /// Row n remembers what row from_R[n] does, whose memory is the same.
+  void take(const at::Tensor& from_R);
 
   /// 1 at pieces, 0 at padding, [R, K]; undefined before the first ones.
   const at::Tensor& token_RK() const { return token_RK_; }

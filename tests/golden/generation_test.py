@@ -1,10 +1,11 @@
 """Texts that the program writes, piece after piece with cached keys and values, against transformers' `generate`: equal token
-for token, in both precisions; ragged texts, early ends, forced pieces.
+for token, in both precisions; greedily and by beams, ragged texts, early ends, forced pieces, least lengths, no repetition.
 
 run: PYTHONPATH=. METALOOM_BUILD_DIR=build .venv/bin/python tests/golden/generation_test.py
 METALOOM_CONFIGURATIONS=20 tries more models.
 """
 
+import collections
 import json
 import pathlib
 import random
@@ -39,11 +40,19 @@ def theirs(model, ids, lengths, case, dtype):
     for row, length in zip(ids, lengths, strict=True):
         inputs = torch.from_numpy(row[None, :length])
         out = model.to(dtype).generate(
-            inputs, attention_mask=torch.ones_like(inputs), do_sample=False, num_beams=1, max_new_tokens=case["most"],
-            eos_token_id=case["ends"] or None, pad_token_id=PADDING, forced_bos_token_id=case["forced_first"],
-            forced_eos_token_id=case["forced_last"])[0]
+            inputs, attention_mask=torch.ones_like(inputs), do_sample=False, max_new_tokens=case["most"],
+            min_new_tokens=case["least"] or None, eos_token_id=case["ends"] or None, pad_token_id=PADDING,
+            forced_bos_token_id=case["forced_first"], forced_eos_token_id=case["forced_last"],
+            no_repeat_ngram_size=case["no_repeat"], num_beams=case["beams"], length_penalty=case["length_penalty"],
+            early_stopping={"first": True, "likely": False, "never": "never"}[case["stop"]])[0]
         written.append(out[1:] if model.config.is_encoder_decoder else out[length:])
     return [row.tolist() for row in written]
+
+
+def without_padding(row, case):
+    """Beams of transformers are padded behind their end; ours are as long as they are."""
+    end = next((n for n, piece in enumerate(row) if piece in case["ends"]), len(row) - 1)
+    return row[:end + 1]
 
 
 class Generation(unittest.TestCase):
@@ -66,28 +75,43 @@ class Generation(unittest.TestCase):
 
     def run_family(self, name):
         dice = random.Random(name)
-        tokens = ended = 0
+        counts = collections.Counter()
         for seed in range(CONFIGURATIONS):
             model = random_model(FAMILIES[name], dice)
             two_halves = model.config.is_encoder_decoder
             most = dice.randint(2, model.config.max_position_embeddings // 2)
             ids, lengths = random_texts(model.config, most, seed)
-            case = {"most": most, "ends": [], "padding": PADDING, "forced_last": dice.choice([None, 5]) if two_halves else None,
-                    "forced_first": dice.choice([None, 4]) if two_halves else None}
+            greedily = {
+                "most": most, "least": 0, "ends": [], "padding": PADDING, "no_repeat": 0, "beams": 1, "length_penalty": 1.0,
+                "stop": "likely", "forced_first": dice.choice([None, 4]) if two_halves else None,
+                "forced_last": dice.choice([None, 5]) if two_halves else None}
+            whole = theirs(model, ids, lengths, greedily, torch.float64)
             if seed % 2:  # pieces that do come end some texts early
-                whole = theirs(model, ids, lengths, case, torch.float64)
-                case["ends"] = sorted({row[len(row) // 2] for row in whole[:2]})
-            found = self.ours(model, ids, lengths, case)
-            for precision, dtype in (("float", torch.float32), ("double", torch.float64)):
-                wanted = theirs(model, ids, lengths, case, dtype)
-                rows = zip(found[f"{precision}/ids"], found[f"{precision}/length"], strict=True)
-                self.assertEqual([row[:length].tolist() for row, length in rows], wanted, f"{precision} {case}")
-                for row, length in zip(found[f"{precision}/ids"], found[f"{precision}/length"], strict=True):
-                    self.assertEqual(set(row[length:].tolist()) - {PADDING}, set())
-                tokens += sum(len(row) for row in wanted)
-                ended += sum(len(row) < most for row in wanted)
-        print(f"{name:14} {tokens} pieces equal, {ended} texts ended early")
-        self.assertGreater(ended, 0)
+                greedily["ends"] = sorted({row[len(row) // 2] for row in whole[:2]})
+            widest = min(6, model.config.vocab_size // 8)
+            by_beams = greedily | {
+                "beams": dice.randint(2, widest), "least": dice.randint(0, most // 2), "no_repeat": dice.choice([0, 0, 2, 3]),
+                "length_penalty": dice.choice([1.0, 0.0, -1.0, 2.0, 0.7]), "stop": dice.choice(["first", "likely", "never"])}
+            for case in (greedily, greedily | {"no_repeat": 2}, by_beams):
+                counts += self.compare(model, ids, lengths, case)
+        print(f"{name:14} {counts['pieces']} pieces equal, {counts['of beams']} of them by beams; "
+              f"{counts['ended']} of {counts['texts']} texts ended early")
+        self.assertGreater(counts["ended"], 0)
+
+    def compare(self, model, ids, lengths, case):
+        counts = collections.Counter()
+        found = self.ours(model, ids, lengths, case)
+        for precision, dtype in (("float", torch.float32), ("double", torch.float64)):
+            wanted = theirs(model, ids, lengths, case, dtype)
+            rows = list(zip(found[f"{precision}/ids"], found[f"{precision}/length"], strict=True))
+            written = [row[:length].tolist() for row, length in rows]
+            self.assertEqual(written, [without_padding(row, case) for row in wanted], f"{precision} {case}")
+            for row, length in rows:
+                self.assertEqual(set(row[length:].tolist()) - {PADDING}, set())
+            pieces = sum(len(row) for row in written)
+            counts.update(pieces=pieces, texts=len(written), ended=sum(len(row) < case["most"] for row in written))
+            counts["of beams"] += pieces if case["beams"] > 1 else 0
+        return counts
 
 
 for family_name in ("gpt2", "bart"):

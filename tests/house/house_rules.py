@@ -23,7 +23,7 @@ ROOMS = {
     "comm": {"roll_call": set(), "": {"roll_call"}},
     "sampler": {"": set(), "store": {""}, "families": {"", "store"}, "mix": {"", "store", "families"}},
     "models": {"weights": set(), "tokenizers": set(), "": {"weights", "tokenizers"}, "layers": {"", "weights"},
-               "backbones": {"", "weights", "layers"}},
+               "backbones": {"", "weights", "layers"}, "generation": {"", "weights"}},
     "methods": {"": set(), "measures": {""}, "cloze": {""}, "meta/inner": {""}, "meta/scopes": {"", "cloze", "meta/inner"},
                 "meta": {"", "meta/inner"}, "meta/rules": {"", "meta", "meta/inner"},
                 "metaprompting": {"", "cloze", "meta", "meta/inner", "meta/scopes"},
