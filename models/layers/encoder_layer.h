@@ -31,4 +31,9 @@ at::Tensor encoder_layer(const LayerContext& context, const EncoderLayerShape& s
                          const EncoderLayerNames& names, const at::Tensor& x_RKD,
                          const Sight& sight, const at::Tensor& keep_R);
 
+/// The rest of it, from what its attention found for the positions computed, [R, Q, D].
+at::Tensor encoder_layer_by(const LayerContext& context, const EncoderLayerShape& shape, int layer,
+                            const EncoderLayerNames& names, const at::Tensor& x_RKD,
+                            const at::Tensor& attended_RQD, const at::Tensor& keep_R);
+
 }  // namespace metaloom
