@@ -14,6 +14,8 @@ at::Tensor activate(Activation activation, const at::Tensor& x) {
       return at::relu(x);
     case Activation::silu:
       return at::silu(x);
+    case Activation::tanh:
+      return at::tanh(x);
   }
   return x;
 }

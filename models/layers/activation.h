@@ -5,7 +5,7 @@
 
 namespace metaloom {
 
-enum class Activation { gelu, gelu_tanh, relu, silu };
+enum class Activation { gelu, gelu_tanh, relu, silu, tanh };
 at::Tensor activate(Activation activation, const at::Tensor& x);
 
 }  // namespace metaloom

@@ -13,9 +13,9 @@
 
 namespace metaloom {
 
-/// Where in a layer elements are dropped: Hugging Face's four places. (The embeddings count as
-/// layer -1.)
-enum class DropoutSite { embeddings, probabilities, attention, output };
+/// Where in a layer elements are dropped: Hugging Face's four places, and DeBERTa's two more. (The
+/// embeddings count as layer -1.)
+enum class DropoutSite { embeddings, probabilities, attention, output, relative, convolution };
 
 class Dropout {
  public:

@@ -64,4 +64,13 @@ at::Tensor decoder_layer(const LayerContext& context, const EncoderLayerShape& s
   return work.fed_forward(names.own, cross.attended(names.cross, own_RQD, text, memory.sight));
 }
 
+at::Tensor encoder_layer_by(const LayerContext& context, const EncoderLayerShape& shape, int layer,
+                            const EncoderLayerNames& names, const at::Tensor& x_RKD,
+                            const at::Tensor& attended_RQD, const at::Tensor& keep_R) {
+  const Work work{context, shape, layer, x_RKD.size(1), keep_R};
+  const at::Tensor x_RQD = keep_R.defined() ? kept(x_RKD, keep_R) : x_RKD;
+  return work.fed_forward(names, work.summed(names.attended, names.attended_norm, attended_RQD,
+                                             DropoutSite::attention, x_RQD));
+}
+
 }  // namespace metaloom

@@ -50,5 +50,10 @@ struct DecoderLayerNames {
 at::Tensor decoder_layer(const LayerContext& context, const EncoderLayerShape& shape, int layer,
                          const DecoderLayerNames& names, const at::Tensor& x_RKD,
                          const Sight& sight, const Memory& memory, const at::Tensor& keep_R);
+/// The rest of an encoder's layer, from what its attention found for the positions computed, [R, Q,
+/// D].
+at::Tensor encoder_layer_by(const LayerContext& context, const EncoderLayerShape& shape, int layer,
+                            const EncoderLayerNames& names, const at::Tensor& x_RKD,
+                            const at::Tensor& attended_RQD, const at::Tensor& keep_R);
 
 }  // namespace metaloom

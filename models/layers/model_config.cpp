@@ -14,7 +14,7 @@ namespace {
 
 const char* const kWhere = "config of the model";
 
-constexpr std::array<std::pair<std::string_view, Activation>, 7> kActivations{{
+constexpr std::array<std::pair<std::string_view, Activation>, 8> kActivations{{
     {"gelu", Activation::gelu},
     {"gelu_new", Activation::gelu_tanh},
     {"gelu_pytorch_tanh", Activation::gelu_tanh},
@@ -22,6 +22,7 @@ constexpr std::array<std::pair<std::string_view, Activation>, 7> kActivations{{
     {"relu", Activation::relu},
     {"silu", Activation::silu},
     {"swish", Activation::silu},
+    {"tanh", Activation::tanh},
 }};
 
 }  // namespace
@@ -55,6 +56,12 @@ std::int64_t ModelConfig::positive(const char* key, std::optional<std::int64_t> 
   std::vector<std::string> known;
   for (const auto& [name, value] : config_.items()) known.push_back(name);
   refuse(std::string(key) + " is missing", did_you_mean(key, known));
+}
+
+std::int64_t ModelConfig::whole(const char* key, std::int64_t otherwise) const {
+  if (!has(key)) return otherwise;
+  if (at(key).is_number_integer()) return at(key).get<std::int64_t>();
+  refuse(std::string(key) + " is " + at(key).dump(), "It must be a whole number");
 }
 
 double ModelConfig::above_zero(const char* key, std::optional<double> otherwise) const {

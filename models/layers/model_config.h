@@ -19,6 +19,7 @@ class ModelConfig {
   // Each throws Error{data} naming the key where its value is of another kind or out of bounds, or
   // where it is missing and there is no default.
   std::int64_t positive(const char* key, std::optional<std::int64_t> otherwise = {}) const;
+  std::int64_t whole(const char* key, std::int64_t otherwise) const;  // of either sign
   double above_zero(const char* key, std::optional<double> otherwise = {}) const;
   bool flag(const char* key, bool otherwise) const;
   std::string text(const char* key, const std::string& otherwise) const;

@@ -1,11 +1,16 @@
 #include "models/layers/parameter_list.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace metaloom {
 
+void ParameterList::weight(const std::string& name, std::vector<std::int64_t> shape) {
+  all_.push_back({name, std::move(shape), part_, Start::normal, true, layer_});
+}
+
 void ParameterList::matrix(const std::string& name, std::int64_t rows, std::int64_t columns) {
-  all_.push_back({name, {rows, columns}, part_, Start::normal, true, layer_});
+  weight(name, {rows, columns});
 }
 
 void ParameterList::vector(const std::string& name, std::int64_t size, Start start) {

@@ -17,6 +17,7 @@ class ParameterList {
     part_ = part;
     layer_ = layer;
   }
+  void weight(const std::string& name, std::vector<std::int64_t> shape);
   void matrix(const std::string& name, std::int64_t rows, std::int64_t columns);
   void vector(const std::string& name, std::int64_t size, Start start);
   /// `name`.weight [to, from] and `name`.bias [to].

@@ -34,6 +34,13 @@ at::Tensor over_root_mean_square(const at::Tensor& x, double epsilon) {
   return x * (x.square().mean(-1, /*keepdim=*/true) + epsilon).rsqrt();
 }
 
+// x_RLI convolved over its positions with weight [O, I / groups, k].
+at::Tensor convolved(const at::Tensor& x_RLI, const at::Tensor& weight, const at::Tensor& bias_O) {
+  return at::conv1d(x_RLI.transpose(1, 2), weight, bias_O, /*stride=*/1, weight.size(2) / 2,
+                    /*dilation=*/1, x_RLI.size(2) / weight.size(1))
+      .transpose(1, 2);
+}
+
 }  // namespace
 
 at::Tensor SharedWeights::linear(const std::string& name, const at::Tensor& x) const {
@@ -70,6 +77,10 @@ at::Tensor SharedWeights::tied_decoder(const std::string& name, const std::strin
   const at::Tensor& bias_V = params_.at(bias);
   if (!ids.defined()) return at::linear(x_ND, weight_VD, bias_V);
   return at::linear(x_ND, weight_VD.index_select(0, ids), bias_V.index_select(0, ids));
+}
+
+at::Tensor SharedWeights::convolution(const std::string& name, const at::Tensor& x_RLI) const {
+  return convolved(x_RLI, params_.at(weight_of(name)), params_.at(bias_of(name)));
 }
 
 TaskWeights::TaskWeights(Params shared, Params per_task, std::int64_t tasks) : tasks_(tasks) {
@@ -159,6 +170,26 @@ at::Tensor TaskWeights::tied_decoder(const std::string& name, const std::string&
     return as_rows(at::linear(x_TND, chosen(shared_.at(weight), 0)) + bias_T1C, x_ND);
   return as_rows(at::baddbmm(bias_T1C, x_TND, chosen(per_task_.at(weight), 1).transpose(1, 2)),
                  x_ND);
+}
+
+at::Tensor TaskWeights::convolution(const std::string& name, const at::Tensor& x_RLI) const {
+  const std::string weight = weight_of(name), bias = bias_of(name);
+  const bool own_weight = per_task_.contains(weight), own_bias = per_task_.contains(bias);
+  if (!own_weight && !own_bias) return shared_.convolution(name, x_RLI);
+  const auto of_tasks = [&](const std::string& full_name, bool own) {
+    if (own) return per_task_.at(full_name).flatten(0, 1);
+    const at::Tensor& one = shared_.at(full_name);
+    std::vector<std::int64_t> times(static_cast<std::size_t>(one.dim()), 1);
+    times.front() = tasks_;
+    return one.repeat(times);
+  };
+  // A task's channels are groups of their own: row n of every task side by side, [N, L, T * I].
+  const at::Tensor x_TNLI = by_task(x_RLI, tasks_).unflatten(1, {-1, x_RLI.size(1)});
+  const at::Tensor x_NLC = x_TNLI.permute({1, 2, 0, 3}).flatten(2);
+  return convolved(x_NLC, of_tasks(weight, own_weight), of_tasks(bias, own_bias))
+      .unflatten(2, {tasks_, -1})
+      .permute({2, 0, 1, 3})
+      .flatten(0, 1);
 }
 
 bool TaskWeights::contains(const std::string& name) const {

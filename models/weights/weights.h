@@ -31,6 +31,9 @@ class Weights {
   /// the batch's.
   virtual at::Tensor tied_decoder(const std::string& name, const std::string& bias,
                                   const at::Tensor& x_ND, const at::Tensor& ids) const = 0;
+  /// x_RLI convolved over its positions with `name`.weight [O, I / groups, k], k odd, which sees
+  /// zeros beyond the first and the last of them; plus `name`.bias [O].
+  virtual at::Tensor convolution(const std::string& name, const at::Tensor& x_RLI) const = 0;
   /// Whether there is a parameter of this full name ("pooler.dense.weight").
   virtual bool contains(const std::string& name) const = 0;
 };
@@ -50,6 +53,7 @@ class SharedWeights final : public Weights {
   at::Tensor rms_norm(const std::string& name, const at::Tensor& x, double epsilon) const override;
   at::Tensor tied_decoder(const std::string& name, const std::string& bias, const at::Tensor& x_ND,
                           const at::Tensor& ids) const override;
+  at::Tensor convolution(const std::string& name, const at::Tensor& x_RLI) const override;
   bool contains(const std::string& name) const override { return params_.contains(name); }
   const at::Tensor& at(const std::string& full_name) const { return params_.at(full_name); }
 
@@ -73,6 +77,7 @@ class TaskWeights final : public Weights {
   at::Tensor rms_norm(const std::string& name, const at::Tensor& x, double epsilon) const override;
   at::Tensor tied_decoder(const std::string& name, const std::string& bias, const at::Tensor& x_ND,
                           const at::Tensor& ids) const override;
+  at::Tensor convolution(const std::string& name, const at::Tensor& x_RLI) const override;
   bool contains(const std::string& name) const override;
 
  private:

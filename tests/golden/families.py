@@ -66,6 +66,24 @@ def bart(dice):
         scale_embedding=dice.random() < 0.5, decoder_start_token_id=dice.choice([2, 7]))
 
 
+def deberta_v2(dice):
+    """Versions 2 and 3: what attention knows of distances, both heads, a convolution beside the first layer."""
+    heads, width, layers, inner, vocabulary, positions = sizes(dice)
+    more = {"embedding_size": dice.randint(3, 20)} if dice.random() < 0.4 else {"legacy": dice.random() < 0.5}
+    if dice.random() < 0.5:
+        more |= {"conv_kernel_size": dice.choice([1, 3, 5]), "conv_groups": dice.choice([1, heads]),
+                 "conv_act": dice.choice(["tanh", *GELUS])}
+    if dice.random() < 0.6:
+        more["position_buckets"] = dice.randint(2, 12)
+    return transformers.DebertaV2Config(
+        vocab_size=vocabulary, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=inner,
+        max_position_embeddings=positions, hidden_act=dice.choice(GELUS), type_vocab_size=dice.choice([0, 1, 2]),
+        relative_attention=dice.random() < 0.9, max_relative_positions=dice.choice([-1, dice.randint(8, 60)]),
+        pos_att_type=dice.choice([["c2p"], ["p2c"], ["p2c", "c2p"], "p2c|c2p", "p2c|c2p", None]),
+        share_att_key=dice.random() < 0.5, norm_rel_ebd=dice.choice(["layer_norm", "none"]),
+        position_biased_input=dice.random() < 0.5, **more)
+
+
 FAMILIES = {
     "bert": Family(like_bert(transformers.BertConfig), transformers.BertForMaskedLM, "bert"),
     "roberta": Family(like_bert(transformers.RobertaConfig, 2, type_vocab_size=1), transformers.RobertaForMaskedLM, "roberta", 2),
@@ -78,4 +96,5 @@ FAMILIES = {
                       transformers.ElectraForMaskedLM, "electra"),
     "gpt2": Family(gpt2, transformers.GPT2LMHeadModel, "transformer"),
     "bart": Family(bart, transformers.BartForConditionalGeneration, "model", target=True),
+    "deberta-v2": Family(deberta_v2, transformers.DebertaV2ForMaskedLM, "deberta"),
 }

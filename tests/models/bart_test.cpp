@@ -86,7 +86,7 @@ TEST(Bart, WhatItCannotBeIsRefused) {
   };
   EXPECT_ERROR(with("decoder_attention_heads", 3), Fault::data, "decoder_attention_heads");
   EXPECT_ERROR(with("decoder_layers", 0), Fault::data, "decoder_layers is 0");
-  EXPECT_ERROR(with("activation_function", "tanh"), Fault::data, "tanh");
+  EXPECT_ERROR(with("activation_function", "sine"), Fault::data, "sine");
   EXPECT_ERROR(with("is_encoder_decoder", false), Fault::data, "is_encoder_decoder");
   EXPECT_ERROR(with("tie_word_embeddings", false), Fault::data, "tie_word_embeddings");
   EXPECT_ERROR(with("normalize_before", true), Fault::data, "normalize_before");

@@ -27,7 +27,7 @@ TEST(Gpt2, WhatItCannotBeIsRefused) {
   };
   EXPECT_ERROR(with("n_head", 3), Fault::data, "does not divide");
   EXPECT_ERROR(with("n_layer", 0), Fault::data, "n_layer is 0");
-  EXPECT_ERROR(with("activation_function", "tanh"), Fault::data, "tanh");
+  EXPECT_ERROR(with("activation_function", "sine"), Fault::data, "sine");
   EXPECT_ERROR(with("add_cross_attention", true), Fault::data, "add_cross_attention");
   EXPECT_ERROR(with("tie_word_embeddings", false), Fault::data, "tie_word_embeddings");
   EXPECT_EQ(with("n_inner", nullptr)->geometry().inner, 4 * 8);

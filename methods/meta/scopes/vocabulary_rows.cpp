@@ -36,6 +36,9 @@ class SomeWords final : public Weights {
     if (!ids.defined()) throw Error(Fault::internal, "logits of all words from a cut word table");
     return inner_->tied_decoder(name, bias, x_ND, place_V_.take(ids));
   }
+  at::Tensor convolution(const std::string& name, const at::Tensor& x_RLI) const override {
+    return inner_->convolution(name, x_RLI);
+  }
   bool contains(const std::string& name) const override { return inner_->contains(name); }
 
  private:
