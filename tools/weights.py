@@ -45,8 +45,8 @@ def named_tensors(tensors, kind, where):
         if twin.dim() == 1:
             raise Failure(f"{theirs} and {ours} differ, which should be one", where,
                           "Save the model again with save_pretrained")
-        raise Failure(f"{theirs} differs from the word embeddings: an untied decoder, which metaloom has not", where,
-                      "Give a model with tie_word_embeddings = true")
+        raise Failure(f"{theirs} differs from the word embeddings: an untied decoder, of which config.json says nothing", where,
+                      "Set tie_word_embeddings to false there")
     return named
 
 

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <utility>
+
 #include "core/error.h"
 #include "models/layers/encoder_cost.h"
 
@@ -35,6 +37,7 @@ BertKind roberta_kind(const std::string& config) {
   BertKind kind{.config = EncoderConfig::parse(given),
                 .head = {"lm_head.dense", "lm_head.layer_norm", "lm_head.bias", Activation::gelu},
                 .head_decoder = "lm_head.decoder",
+                .tied = given.flag("tie_word_embeddings", true),
                 .framing = framing_of_roberta(),
                 .hub_prefix = "roberta."};
   // Positions are counted from behind the padding's (fairseq).
@@ -46,6 +49,15 @@ BertKind roberta_kind(const std::string& config) {
                         "Correct the configuration");
   }
   return kind;
+}
+
+BertLike::BertLike(BertKind kind) : kind_(std::move(kind)), body_(kind_.config, kind_.body) {
+  if (kind_.tied) return;
+  // Where transformers do not tie, a decoder's own bias is what they add: the head's is not read.
+  const std::string bias = kind_.head_decoder + ".bias";
+  if (kind_.head.bias != bias) ignored_.push_back(kind_.head.bias);
+  kind_.head.bias = bias;
+  kind_.head.table = kind_.head_decoder;
 }
 
 std::vector<Parameter> BertLike::parameters() const {
@@ -61,10 +73,12 @@ std::vector<Parameter> BertLike::parameters() const {
 }
 
 HubLayout BertLike::hub_layout() const {
-  return {.prefix = kind_.hub_prefix,
-          .tied = {{kind_.head_decoder + ".weight", word_table()},
-                   {kind_.head_decoder + ".bias", kind_.head.bias}},
-          .ignored = {"embeddings.position_ids", "embeddings.token_type_ids"}};
+  HubLayout layout{.prefix = kind_.hub_prefix, .ignored = ignored_};
+  if (kind_.tied) {
+    layout.tied = {{kind_.head_decoder + ".weight", word_table()},
+                   {kind_.head_decoder + ".bias", kind_.head.bias}};
+  }
+  return layout;
 }
 
 at::Tensor BertLike::pooled(const Weights& weights, const at::Tensor& states_RD) const {
@@ -73,6 +87,12 @@ at::Tensor BertLike::pooled(const Weights& weights, const at::Tensor& states_RD)
                 "Import a model that has one, or read the first position's state itself");
   }
   return weights.linear(kPooler, states_RD.dim() == 3 ? states_RD.select(1, 0) : states_RD).tanh();
+}
+
+std::vector<std::string> BertLike::word_rows() const {
+  std::vector<std::string> rows = kind_.head.word_rows();
+  rows.push_back(word_table());
+  return rows;
 }
 
 Cost BertLike::cost(const Pass& pass, at::ScalarType dtype) const {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "models/backbones/bert_body.h"
 #include "models/layers/mlm_head.h"
@@ -13,7 +15,8 @@ struct BertKind {
   EncoderConfig config;
   BodyKind body = {};
   MlmHead head;
-  std::string head_decoder;  // Hugging Face's name of its last matrix, which is the word table
+  std::string head_decoder;  // Hugging Face's name of the head's last matrix
+  bool tied = true;          // that matrix is the word table
   bool pooler = true;
   Framing framing;
   std::string hub_prefix;
@@ -28,7 +31,7 @@ BertKind roberta_kind(const std::string& config);
 
 class BertLike final : public Backbone {
  public:
-  explicit BertLike(BertKind kind) : kind_(std::move(kind)), body_(kind_.config, kind_.body) {}
+  explicit BertLike(BertKind kind);
 
   Geometry geometry() const override { return body_.config().geometry; }
   using Backbone::parameters;
@@ -48,12 +51,13 @@ class BertLike final : public Backbone {
     return kind_.head.logits(weights, kind_.config.layer, BertBody::kWords, states_ND, ids);
   }
   std::string word_table() const override { return BertBody::kWords + ".weight"; }
-  std::vector<std::string> word_rows() const override { return {word_table(), kind_.head.bias}; }
+  std::vector<std::string> word_rows() const override;
   Cost cost(const Pass& pass, at::ScalarType dtype) const override;
 
  private:
   BertKind kind_;
   BertBody body_;
+  std::vector<std::string> ignored_ = {"embeddings.position_ids", "embeddings.token_type_ids"};
 };
 
 }  // namespace metaloom

@@ -9,6 +9,7 @@ BertKind kind_of(const std::string& json) {
   const ModelConfig config(json);
   BertKind kind{.head = {"vocab_transform", "vocab_layer_norm", "vocab_projector.bias"},
                 .head_decoder = "vocab_projector",
+                .tied = config.flag("tie_word_embeddings", true),
                 .pooler = false,
                 .framing = framing_of_bert(),
                 .hub_prefix = "distilbert."};

@@ -13,6 +13,7 @@ BertKind kind_of(const std::string& json) {
                 .head = {"generator_predictions.dense", "generator_predictions.LayerNorm",
                          "generator_lm_head.bias", Activation::gelu},
                 .head_decoder = "generator_lm_head",
+                .tied = config.flag("tie_word_embeddings", true),
                 .pooler = false,
                 .framing = framing_of_bert(),
                 .hub_prefix = "electra."};

@@ -64,6 +64,13 @@ std::int64_t ModelConfig::whole(const char* key, std::int64_t otherwise) const {
   refuse(std::string(key) + " is " + at(key).dump(), "It must be a whole number");
 }
 
+std::int64_t ModelConfig::not_negative(const char* key, std::int64_t otherwise) const {
+  if (!has(key)) return otherwise;
+  const Json& value = config_.at(key);
+  if (value.is_number_integer() && value.get<std::int64_t>() >= 0) return value.get<std::int64_t>();
+  refuse(std::string(key) + " is " + value.dump(), "It must be a whole number, 0 or more");
+}
+
 double ModelConfig::above_zero(const char* key, std::optional<double> otherwise) const {
   if (!has(key) && otherwise) return *otherwise;
   const Json& value = at(key);

@@ -20,12 +20,15 @@ class ModelConfig {
   // where it is missing and there is no default.
   std::int64_t positive(const char* key, std::optional<std::int64_t> otherwise = {}) const;
   std::int64_t whole(const char* key, std::int64_t otherwise) const;  // of either sign
+  std::int64_t not_negative(const char* key, std::int64_t otherwise) const;
   double above_zero(const char* key, std::optional<double> otherwise = {}) const;
   bool flag(const char* key, bool otherwise) const;
   std::string text(const char* key, const std::string& otherwise) const;
   Activation activation(const char* key, const std::string& otherwise = "gelu") const;
   /// Whether the key is there and not null.
   bool has(const char* key) const;
+  /// Whether the key is there, and be it null: "none" is another answer than "as always".
+  bool says(const char* key) const { return config_.contains(key); }
   /// The value, null where it is missing.
   const Json& at(const char* key) const;
 

@@ -16,8 +16,7 @@ at::Tensor with_positions(const Weights& weights, const std::string& table, cons
   return (x_RLD.unflatten(0, {tasks, rows / tasks}) + positions_T1LD).flatten(0, 1);
 }
 
-at::Tensor positions_after(const Weights& weights, const std::string& table, const Past& past,
-                           const Tokens& more, std::int64_t positions, std::int64_t first) {
+at::Tensor places_after(const Past& past, const Tokens& more, std::int64_t positions) {
   at::Tensor position_RL =
       at::arange(more.ids_RL.size(1), more.ids_RL.options()).expand(more.ids_RL.sizes());
   at::Tensor length_R = more.length_R;
@@ -27,7 +26,12 @@ at::Tensor positions_after(const Weights& weights, const std::string& table, con
   }
   check_length(length_R.max().item<std::int64_t>(), positions);
   // Padding may lie behind the last position: what stands there means nothing.
-  return weights.embedding(table, position_RL.clamp_max(positions - 1) + first);
+  return position_RL.clamp_max(positions - 1);
+}
+
+at::Tensor positions_after(const Weights& weights, const std::string& table, const Past& past,
+                           const Tokens& more, std::int64_t positions, std::int64_t first) {
+  return weights.embedding(table, places_after(past, more, positions) + first);
 }
 
 void check_length(std::int64_t length, std::int64_t positions) {

@@ -14,6 +14,9 @@ namespace metaloom {
 /// x [R, L, D] plus the rows first, first + 1, ... of the table `table`, those of each task's own.
 at::Tensor with_positions(const Weights& weights, const std::string& table, const at::Tensor& x_RLD,
                           std::int64_t tasks, std::int64_t first = 0);
+/// Where pieces `more` stand that follow those of a past, int64 [R, L], in a model of `positions`.
+/// Throws Error{data} where the model has no more.
+at::Tensor places_after(const Past& past, const Tokens& more, std::int64_t positions);
 /// The rows of the table for pieces `more` that follow those of a past, [R, L, D], of a model of
 /// `positions`; `first` is where a text begins. Throws Error{data} where the model has no more.
 at::Tensor positions_after(const Weights& weights, const std::string& table, const Past& past,

@@ -85,14 +85,20 @@ Sight sight_of_memory(const Tokens& text, at::ScalarType dtype, std::int64_t que
   return sight;
 }
 
-Sight sight_after(const Past& past, const Tokens& more, at::ScalarType dtype) {
+Sight sight_after(const Past& past, const Tokens& more, at::ScalarType dtype, const Reach& reach) {
   const std::int64_t rows = more.rows(), length = more.ids_RL.size(1);
-  const at::Tensor later_LL =
-      at::ones({length, length}, more.ids_RL.options().dtype(at::kBool)).triu(1);
-  at::Tensor hidden_RLK = later_LL.expand({rows, length, length});
+  const at::Tensor place_L = at::arange(length, more.ids_RL.options());
+  at::Tensor seen_RK = place_L.expand({rows, length}), query_RL = seen_RK;  // where each stands
+  at::Tensor hidden_RLK =
+      (place_L.unsqueeze(0) > place_L.unsqueeze(1)).expand({rows, length, length});
   if (past.token_RK().defined()) {
     const at::Tensor padding_R1K = past.token_RK().logical_not().unsqueeze(1);
     hidden_RLK = at::cat({padding_R1K.expand({rows, length, padding_R1K.size(2)}), hidden_RLK}, 2);
+    query_RL = query_RL + past.length_R().unsqueeze(1);
+    seen_RK = at::cat({past.token_RK().cumsum(1) - 1, query_RL}, 1);
+  }
+  if (reach.window >= 0) {
+    hidden_RLK = hidden_RLK.logical_or(query_RL.unsqueeze(2) - seen_RK.unsqueeze(1) > reach.window);
   }
   return {.bias = at::zeros(hidden_RLK.sizes(), more.ids_RL.options().dtype(dtype))
                       .masked_fill_(hidden_RLK, kHidden)

@@ -36,7 +36,9 @@ class Sights {
 
 /// What all see of a memory: the tokens of the text whose states it is. queries: who looks.
 Sight sight_of_memory(const Tokens& text, at::ScalarType dtype, std::int64_t queries);
-/// What each of the pieces `more` sees that follow those of a past: them and `more` up to itself.
-Sight sight_after(const Past& past, const Tokens& more, at::ScalarType dtype);
+/// What each of the pieces `more` sees that follow those of a past: them and `more` up to itself,
+/// as far as the causal `reach` has it.
+Sight sight_after(const Past& past, const Tokens& more, at::ScalarType dtype,
+                  const Reach& reach = {.causal = true});
 
 }  // namespace metaloom

@@ -25,8 +25,8 @@ from tools import archive, import_model
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("METALOOM_BUILD_DIR", ROOT / "build"))
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-# Relative to the largest number of the tensor, for gradients to the largest of all gradients; and of each gradient alone to its
-# own largest, or, where rounding is larger, so many times what transformers' own fp32 is away from its fp64.
+# Relative to the largest number of the tensor, for gradients to the largest of all gradients; or, where rounding is larger, so
+# many times what transformers' own fp32 is away from its fp64. In fp64 each gradient is held to its own largest number, too.
 LIMITS = {"float": (1e-5, 8), "double": (1e-11, 1e-8)}
 CONFIGURATIONS = int(os.environ.get("METALOOM_CONFIGURATIONS", "6"))
 
@@ -44,7 +44,7 @@ def random_model(family, dice):
     with torch.no_grad():  # as large as it may be before attention saturates and fp32 itself gets lost
         for value in model.parameters():
             one = value.dim() == 1 and bool((value == 1).all())
-            value.normal_(1.0 if one else 0.0, min(0.3, 1.5 * value.shape[-1] ** -0.5))
+            value.normal_(1.0 if one else 0.0, min(0.3, 1.2 * value.shape[-1] ** -0.5))
         if hasattr(model, "final_logits_bias"):  # trained by us, a buffer there
             model.final_logits_bias.normal_(0.0, 0.3)
     return model
@@ -183,10 +183,11 @@ class Parity(unittest.TestCase):
                     largest = max(largest, np.linalg.norm(exact["hidden"] * batch["probe"]))
                 off, rounding = (np.abs(a - b).max() / largest for a, b in (values[:2], values[2:]))
                 limit, times = LIMITS[precision]
-                of_all = off * largest / (max(largest, scale) if name.startswith("gradient/") else largest)
-                self.worst[family, precision] = max(self.worst.get((family, precision), 0.0), of_all)
-                self.assertLessEqual(off, max(limit, times * rounding), f"{kind} {precision} {name}")
-                self.assertLessEqual(of_all, limit, f"{kind} {precision} {name}")
+                share = largest / max(largest, scale) if name.startswith("gradient/") else 1.0
+                self.worst[family, precision] = max(self.worst.get((family, precision), 0.0), off * share)
+                self.assertLessEqual(off * share, max(limit, times * rounding * share), f"{kind} {precision} {name}")
+                if precision == "double":
+                    self.assertLessEqual(off, max(limit, times * rounding), f"{kind} {precision} {name}")
 
     def run_family(self, name):
         family, dice = FAMILIES[name], random.Random(name)

@@ -7,9 +7,30 @@ heads, every flag that the backbone knows.
 import dataclasses
 from collections.abc import Callable
 
+import torch
 import transformers
+from transformers.models.llama import modeling_llama
+from transformers.models.mistral import modeling_mistral
+from transformers.models.modernbert import modeling_modernbert
+from transformers.models.qwen2 import modeling_qwen2
+from transformers.models.qwen3 import modeling_qwen3
 
 GELUS = ["gelu", "gelu_new", "relu"]
+transformers.utils.logging.set_verbosity_error()  # it doubts many a rotation that nobody would train
+
+
+def root_mean_square_norm(self, x):
+    return self.weight * (x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.variance_epsilon))
+
+
+def exact_in_double(theirs, exact):
+    """`theirs`, which rounds to fp32 whatever it is given, but `exact` where that is of fp64: nothing of 1e-11 could be seen."""
+    return lambda *given, **named: (exact if given[1].dtype == torch.float64 else theirs)(*given, **named)
+
+
+for norm in (modeling_llama.LlamaRMSNorm, modeling_mistral.MistralRMSNorm, modeling_qwen2.Qwen2RMSNorm, modeling_qwen3.Qwen3RMSNorm):
+    norm.forward = exact_in_double(norm.forward, root_mean_square_norm)
+modeling_modernbert.apply_rotary_pos_emb = exact_in_double(modeling_modernbert.apply_rotary_pos_emb, modeling_llama.apply_rotary_pos_emb)
 
 
 @dataclasses.dataclass
@@ -36,7 +57,7 @@ def like_bert(config_class, extra=0, **fixed):
         heads, width, layers, inner, vocabulary, positions = sizes(dice)
         return config_class(
             vocab_size=vocabulary, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=inner,
-            max_position_embeddings=positions + extra, hidden_act=dice.choice(GELUS),
+            max_position_embeddings=positions + extra, hidden_act=dice.choice(GELUS), tie_word_embeddings=dice.random() < 0.7,
             **{key: value(dice) if callable(value) else value for key, value in fixed.items()})
     return make
 
@@ -45,7 +66,69 @@ def distilbert(dice):
     heads, width, layers, inner, vocabulary, positions = sizes(dice)
     return transformers.DistilBertConfig(
         vocab_size=vocabulary, dim=width, n_layers=layers, n_heads=heads, hidden_dim=inner, max_position_embeddings=positions,
-        activation=dice.choice(["gelu", "relu"]))
+        activation=dice.choice(["gelu", "relu"]), tie_word_embeddings=dice.random() < 0.7)
+
+
+def rotation(dice, positions, depth):
+    """rope_parameters of any kind, for heads of this width."""
+    kind = dice.choice(["default", "linear", "llama3", "yarn", *(["dynamic"] if depth > 2 else [])])
+    found = {"rope_type": kind, "rope_theta": dice.choice([100.0, 10000.0, 500000])}
+    if kind != "default":
+        found["factor"] = dice.choice([2, 3.0, 8.0, 40.0])
+    if kind in ("llama3", "yarn") and dice.random() < 0.8:
+        found["original_max_position_embeddings"] = dice.randint(4, positions)
+    if kind == "llama3":
+        found |= {"low_freq_factor": 1.0, "high_freq_factor": dice.choice([1.5, 4.0])}
+    if kind == "yarn":
+        more = {"attention_factor": 1.2, "beta_fast": 8.0, "beta_slow": 0.5, "truncate": False}
+        found |= {key: value for key, value in more.items() if dice.random() < 0.4}
+        if dice.random() < 0.4:
+            found |= {"mscale": 0.7, "mscale_all_dim": 1.3}
+    return found
+
+
+def layer_types(dice, layers):
+    return [dice.choice(["full_attention", "sliding_attention"]) for _ in range(layers)]
+
+
+def modernbert(dice):
+    heads, width, layers, inner, vocabulary, positions = sizes(dice)
+    width += heads * (width // heads % 2)
+    more = {}
+    if dice.random() < 0.5:
+        more["layer_types"] = layer_types(dice, layers)
+    if dice.random() < 0.7:
+        more["rope_parameters"] = {kind: rotation(dice, positions, width // heads) for kind in ("full_attention", "sliding_attention")}
+    return transformers.ModernBertConfig(
+        vocab_size=vocabulary, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=inner,
+        max_position_embeddings=positions, hidden_activation=dice.choice(GELUS), classifier_activation=dice.choice(GELUS),
+        norm_eps=dice.choice([1e-5, 1e-3]), local_attention=dice.randint(1, 16), global_attn_every_n_layers=dice.randint(1, 3),
+        pad_token_id=dice.randint(0, 3), bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2, **more,
+        **{key: dice.random() < 0.5 for key in ("norm_bias", "attention_bias", "mlp_bias", "classifier_bias", "decoder_bias",
+                                                "tie_word_embeddings")})
+
+
+def like_llama(config_class, *flags, windows=None, head_dim=True):
+    def make(dice):
+        heads, width, layers, inner, vocabulary, positions = sizes(dice)
+        groups = dice.choice([one for one in range(1, heads + 1) if heads % one == 0])
+        more = {flag: dice.random() < 0.5 for flag in (*flags, "tie_word_embeddings")}
+        width += heads * (width // heads % 2)
+        depth = 2 * dice.randint(1, 6) if head_dim and dice.random() < 0.6 else width // heads
+        if head_dim:
+            more["head_dim"] = depth
+        if windows == "all":
+            more["sliding_window"] = dice.choice([None, dice.randint(1, 12)])
+        if windows == "some":
+            more |= {"use_sliding_window": dice.random() < 0.7, "sliding_window": dice.randint(1, 12),
+                     "max_window_layers": dice.randint(0, 3)}
+            if more["use_sliding_window"] and dice.random() < 0.5:
+                more["layer_types"] = layer_types(dice, layers)
+        return config_class(
+            vocab_size=vocabulary, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=inner,
+            num_key_value_heads=groups, max_position_embeddings=positions, hidden_act=dice.choice(["silu", *GELUS]),
+            rms_norm_eps=dice.choice([1e-6, 1e-3]), rope_parameters=rotation(dice, positions, depth), **more)
+    return make
 
 
 def gpt2(dice):
@@ -97,4 +180,9 @@ FAMILIES = {
     "gpt2": Family(gpt2, transformers.GPT2LMHeadModel, "transformer"),
     "bart": Family(bart, transformers.BartForConditionalGeneration, "model", target=True),
     "deberta-v2": Family(deberta_v2, transformers.DebertaV2ForMaskedLM, "deberta"),
+    "modernbert": Family(modernbert, transformers.ModernBertForMaskedLM, "model"),
+    "llama": Family(like_llama(transformers.LlamaConfig, "attention_bias", "mlp_bias"), transformers.LlamaForCausalLM, "model"),
+    "mistral": Family(like_llama(transformers.MistralConfig, windows="all"), transformers.MistralForCausalLM, "model"),
+    "qwen2": Family(like_llama(transformers.Qwen2Config, windows="some", head_dim=False), transformers.Qwen2ForCausalLM, "model"),
+    "qwen3": Family(like_llama(transformers.Qwen3Config, "attention_bias", windows="some"), transformers.Qwen3ForCausalLM, "model"),
 }

@@ -78,6 +78,8 @@ class Generation(unittest.TestCase):
         counts = collections.Counter()
         for seed in range(CONFIGURATIONS):
             model = random_model(FAMILIES[name], dice)
+            if getattr(model.config, "sliding_window", None) == 1:
+                continue  # a window of one piece is none in the cache of transformers 5.23
             two_halves = model.config.is_encoder_decoder
             most = dice.randint(2, model.config.max_position_embeddings // 2)
             ids, lengths = random_texts(model.config, most, seed)
@@ -114,7 +116,7 @@ class Generation(unittest.TestCase):
         return counts
 
 
-for family_name in ("gpt2", "bart"):
+for family_name in ("gpt2", "bart", "llama", "mistral", "qwen2", "qwen3"):
     setattr(Generation, f"test_{family_name}", lambda self, name=family_name: self.run_family(name))
 
 if __name__ == "__main__":

@@ -20,6 +20,9 @@ KINDS = {
     "distilbert": lambda: transformers.DistilBertForMaskedLM(transformers.DistilBertConfig(
         vocab_size=30522, dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=64)),
     "electra": lambda: transformers.ElectraForPreTraining(transformers.ElectraConfig(**SIZES, embedding_size=24)),
+    "modernbert": lambda: transformers.ModernBertForMaskedLM(transformers.ModernBertConfig(
+        **SIZES, local_attention=8, global_attn_every_n_layers=2, pad_token_id=0, bos_token_id=101, eos_token_id=102,
+        cls_token_id=101, sep_token_id=102)),
 }
 
 logging.disable_progress_bar()

@@ -193,7 +193,7 @@ class ImportTest(ScratchTest):
         self.write("bert/config.json", "{")
         self.assert_bad("not JSON", "config.json, line 1")
 
-    def test_an_untied_decoder_is_refused(self):
+    def test_an_untied_decoder_that_the_configuration_does_not_tell_is_refused(self):
         self.change_weights(lambda tensors: tensors.update(
             {"cls.predictions.decoder.weight": tensors["bert.embeddings.word_embeddings.weight"] + 1}))
         self.assert_bad("untied decoder")
