@@ -163,6 +163,15 @@ void Pretrained::place(at::Device to, at::ScalarType as) {
   weights = weights.map([&](const at::Tensor& value) { return value.to(to, as); });
 }
 
+void Pretrained::freeze(const std::set<std::string>& trained) {
+  Params out;
+  for (const auto& [name, value] : weights) {
+    const bool matrix = value.dim() > 1;
+    out.set(name, matrix && !trained.contains(name) ? value.to(at::kBFloat16) : value);
+  }
+  weights = std::move(out);
+}
+
 Params Pretrained::weights_of(std::initializer_list<Part> parts) const {
   Params out;
   for (const Parameter& parameter : backbone->parameters(parts)) {
@@ -181,7 +190,7 @@ Archive Pretrained::to_archive(const Params& weights) const {
   out.put_text("meta", meta);
   out.put_text("tokenizer/tokenizer.json", tokenizer_json);
   out.put_text("tokenizer/vocabulary", std::move(pieces));
-  out.put_params("parameters", weights.detached());
+  out.put_params("parameters", weights.detached().map(at_least_single));
   return out;
 }
 
