@@ -20,6 +20,9 @@ KINDS = {
     "distilbert": lambda: transformers.DistilBertForMaskedLM(transformers.DistilBertConfig(
         vocab_size=30522, dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=64)),
     "electra": lambda: transformers.ElectraForPreTraining(transformers.ElectraConfig(**SIZES, embedding_size=24)),
+    "deberta-v2": lambda: transformers.DebertaV2ForMaskedLM(transformers.DebertaV2Config(
+        **SIZES, relative_attention=True, pos_att_type="p2c|c2p", position_buckets=8, norm_rel_ebd="layer_norm", share_att_key=True,
+        position_biased_input=False, conv_kernel_size=3, legacy=False)),
 }
 
 logging.disable_progress_bar()
