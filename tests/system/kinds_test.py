@@ -6,7 +6,7 @@ import unittest
 
 from tests.system.program import ENVIRONMENT, ROOT, STAGES, SystemTest
 
-KINDS = ("roberta", "distilbert", "electra", "modernbert")  # "bert" is what all other tests run
+KINDS = ("roberta", "distilbert", "electra", "modernbert", "deberta-v2")  # "bert" is what all other tests run
 
 
 class Kinds(SystemTest):

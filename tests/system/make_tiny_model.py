@@ -23,6 +23,9 @@ KINDS = {
     "modernbert": lambda: transformers.ModernBertForMaskedLM(transformers.ModernBertConfig(
         **SIZES, local_attention=8, global_attn_every_n_layers=2, pad_token_id=0, bos_token_id=101, eos_token_id=102,
         cls_token_id=101, sep_token_id=102)),
+    "deberta-v2": lambda: transformers.DebertaV2ForMaskedLM(transformers.DebertaV2Config(
+        **SIZES, relative_attention=True, pos_att_type="p2c|c2p", position_buckets=8, norm_rel_ebd="layer_norm", share_att_key=True,
+        position_biased_input=False, conv_kernel_size=3, legacy=False)),
 }
 
 logging.disable_progress_bar()
