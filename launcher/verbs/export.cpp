@@ -57,8 +57,11 @@ class Export final : public Verb {
            "soft\n"
            "prompt, lies beside the model in metaloom.safetensors.\n\n"
            "A head of muppet becomes a classification model where it reads the first position\n"
-           "(method.state=cls) and transformers' model has such layers: BERT, RoBERTa and "
-           "kin.\n\n" +
+           "(method.state=cls) and transformers has a class with its layers: BERT's, RoBERTa's "
+           "and\n"
+           "their kin's. DistilBERT, and ELECTRA with embeddings as wide as its layers, become "
+           "BERT,\n"
+           "which they are under other names.\n\n" +
            describe_fields(options, "") +
            "\nExample\n"
            "  metaloom export runs/quickstart/1_muppet out=exported\n"

@@ -86,12 +86,13 @@ class ExportedHeads(SystemTest):
         self.assertLessEqual(abs(math.fsum(losses) / len(losses) - score["loss"]), 1e-5)
 
     def test_heads_score_as_the_run_did(self):
-        for kind in ("bert", "roberta"):
+        for kind, heads in {"bert": ("moods", "subjects", "sounds", "choice"), "roberta": ("sounds", "choice"),
+                            "distilbert": ("sounds",)}.items():  # DistilBERT's as BERT
             run = self.trained(kind)
-            for head, dataset in (("moods", "moods"), ("subjects", "subjects"), ("sounds", "sounds"), ("choice", "riddles")):
+            for head in heads:
                 with self.subTest(kind=kind, head=head):
                     out, model = self.exported(run, head)
-                    self.check(run, model, dataset)
+                    self.check(run, model, {"choice": "riddles"}.get(head, head))
                     if head == "subjects":
                         with h5py.File(self.place.stores / "subjects.h5") as store:
                             labels = json.loads(bytes(store["meta"][()]))["labels"]

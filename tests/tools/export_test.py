@@ -2,10 +2,7 @@
 
 import json
 import os
-import pathlib
 import random
-import subprocess
-import sys
 import unittest
 
 import numpy as np
@@ -14,79 +11,18 @@ import transformers
 from safetensors.torch import load_file
 from transformers.utils import logging as transformers_logging
 
-from scratch import ROOT, TOKENIZER, ScratchTest, call, import_model
+from export_scratch import ExportScratch, parts_of
 
 from tests.golden.families import FAMILIES
-from tools.archive import get_json, get_text, hdf5_reader, hdf5_writer, put_checked_tensor, put_text
+from tools.archive import hdf5_writer, put_text
 from tools.data.tokens import WordPieces
-from tools.export import __main__ as export_program
 from tools.export.files import shards_of
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-LOADER = """
-import sys, transformers
-for auto, folder in zip(sys.argv[1::2], sys.argv[2::2]):
-    getattr(transformers, auto).from_pretrained(folder)
-    transformers.AutoTokenizer.from_pretrained(folder)
-"""
 
 
-def parts_of(path):
-    """(parameters as bytes by name, tokenizer.json, vocabulary) of an archive."""
-    with hdf5_reader(path) as file:
-        parameters = {}
-        file["parameters"].visititems(lambda name, item: parameters.update({name: item[()].tobytes()})
-                                      if hasattr(item, "shape") else None)
-        return parameters, get_text(file, "tokenizer/tokenizer.json"), get_text(file, "tokenizer/vocabulary")
-
-
-class ExportTest(ScratchTest):
-    def setUp(self):
-        super().setUp()
-        self.source, self.archive, self.exported = self.folder / "source", self.folder / "model.h5", self.out / "exported"
-
-    def archive_of(self, model, archive=None):
-        model.save_pretrained(self.source)
-        words = [*SPECIAL, *(f"w{number}" for number in range(len(SPECIAL), model.config.vocab_size))]
-        self.write("source/vocab.txt", "\n".join(words) + "\n")
-        self.imported(self.source, archive or self.archive)
-        return archive or self.archive
-
-    def imported(self, folder, archive):
-        code, said, err = call(import_model, folder, "--out", archive)
-        self.assertEqual(code, 0, err)
-        return said
-
-    def run_export(self, source=None, out=None, **words):
-        flags = [f"--{name.replace('_', '-')}={value}" for name, value in words.items() if value is not True]
-        flags += [f"--{name}" for name, value in words.items() if value is True]
-        return call(export_program, source or self.archive, "--out", out or self.exported, *flags)
-
-    def export(self, *places, **words):
-        code, said, err = self.run_export(*places, **words)
-        self.assertEqual(code, 0, err)
-        return said
-
-    def refused(self, result, *parts, code=3):
-        self.assert_one_clear_error(result, code, *parts)
-        self.assertEqual([name for name in os.listdir(self.out) if name.startswith(".")] if self.out.exists() else [], [])
-
-    def assert_no_warning(self, *loads):
-        """transformers as a user starts it loads these (class, folder) and says nothing."""
-        words = [str(word) for load in loads for word in load]
-        done = subprocess.run([sys.executable, "-c", LOADER, *words], cwd=ROOT, capture_output=True, text=True, timeout=300,
-                              env={**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_OFFLINE": "1"})
-        said = [line for line in done.stderr.splitlines() if "Loading weights" not in line]
-        self.assertEqual((done.returncode, done.stdout, said), (0, "", []))
-
-    def logits(self, model, vocabulary):
-        ids = torch.randint(5, vocabulary, (3, 7), generator=torch.Generator().manual_seed(1))
-        with torch.no_grad():
-            out = model.eval()(ids)
-        return out.logits if hasattr(out, "logits") else out.last_hidden_state
-
+class ExportTest(ExportScratch):
     def test_every_kind_comes_back(self):
         loads = []
         for name, family in FAMILIES.items():
@@ -127,11 +63,6 @@ class ExportTest(ScratchTest):
                 self.imported(self.out / name, self.folder / "again.h5")
                 self.assertEqual(parts_of(self.folder / "again.h5"), parts_of(archive))
         self.assert_no_warning(*loads)
-
-    def small(self, kind=transformers.BertForMaskedLM, **more):
-        torch.manual_seed(0)
-        return kind(transformers.BertConfig(**{"vocab_size": 40, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
-                                               "intermediate_size": 12, "max_position_embeddings": 10} | more))
 
     def test_pooler_and_head_of_one_model(self):
         archive = self.archive_of(self.small(transformers.BertForPreTraining))
@@ -194,7 +125,6 @@ class ExportTest(ScratchTest):
         self.assertEqual([loaded.cls_token, loaded.sep_token, loaded.pad_token, loaded.unk_token, loaded.mask_token],
                          ["[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"])
         self.assertEqual(loaded.model_max_length, 10)
-        self.assertTrue(TOKENIZER.exists())
 
     def test_where_it_is_written(self):
         self.archive_of(self.small())
@@ -221,22 +151,6 @@ class ExportTest(ScratchTest):
             put_text(file, "meta", "{}")
         self.refused(self.run_export(self.folder / "other.h5"), "not a model archive")
 
-    def checkpoint(self, theta, **config):
-        """A checkpoint as the program writes it, of the archive and these trained tensors."""
-        step = self.folder / "step_00000003"
-        step.mkdir()
-        with hdf5_writer(step / "theta.h5") as file:
-            for name, value in theta.items():
-                put_checked_tensor(file, name, value.numpy())
-        with hdf5_writer(step / "progress.h5") as file:
-            put_text(file, "config", 'steps = 3\n[method]\nname = "muppet"\n' + "".join(
-                f"{key} = {json.dumps(value)}\n" for key, value in config.items()))
-            put_text(file, "progress", '{"stage": "1_muppet"}')
-        sections = {"theta": "theta.h5", "progress": "progress.h5", "model": f"../{self.archive.name}"}
-        self.write("step_00000003/manifest.json", json.dumps(
-            {"step": 3, "sections": {name: {"file": file} for name, file in sections.items()}}))
-        return step
-
     def test_trained_weights_lie_over_the_frozen_ones(self):
         self.archive_of(self.small())
         bias = torch.randn(8)
@@ -251,15 +165,6 @@ class ExportTest(ScratchTest):
                      'name = "muppet"', "AutoModelForMaskedLM"):
             self.assertIn(part, card)
         self.assert_no_warning(("AutoModelForMaskedLM", self.exported))
-
-    def test_heads_that_no_class_has_are_refused(self):
-        self.archive_of(self.small())
-        theta = {f"head.x.{name}": value for name, value in {
-            "dense.weight": torch.randn(8, 8), "dense.bias": torch.randn(8), "out.weight": torch.randn(3, 8),
-            "out.bias": torch.randn(3)}.items()}
-        step = self.checkpoint(theta, state="mean")
-        self.refused(self.run_export(step, head="x"), "reads the mean of a row's states", "method.state=cls")
-        self.refused(self.run_export(step, head="y"), "there is no head 'y'", "Known: x, mlm, none, all")
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ class Export:
 
     def take_head(self):
         from tools.export import heads
+        from tools.export.twin import bert_of
 
         self.layers = self.source.head(self.head)
         heads.check_state(self.source, self.head)
@@ -69,6 +70,12 @@ class Export:
         more, notes = heads.config_of(self.source.meta["config"], self.source, self.head, outputs)
         self.config |= more
         self.notes += notes
+        twin = bert_of(self.source, self.kind, self.source.meta["config"])
+        if twin:
+            self.notes.append(f"as BERT, which the {self.kind['backbone']} is under other names: the class of its own has "
+                              "another activation in its head")
+            self.source.weights, self.kind, settings = twin
+            self.config = settings | more
         wanted = "choice" if self.head == heads.CHOICE else "labels"
         self.architecture = architecture_of(self.source, self.kind, self.config, wanted)
         self.layer_places = heads.layer_places(self.architecture, self.kind, outputs, self.source.place)
