@@ -14,6 +14,14 @@ from tools.text_files import read_json_file, read_text
 SETTINGS = {"do_lower_case": "lowercase", "strip_accents": "strip_accents", "tokenize_chinese_chars": "handle_chinese_chars"}
 SPECIALS = {"unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]", "mask_token": "[MASK]"}
 CLASSES = re.compile(r"(Bert|DistilBert|Electra|MPNet)Tokenizer(Fast)?|PreTrainedTokenizerFast|TokenizersBackend")
+# How special pieces are spelled, by their role for a model (models/tokenizers/); the first spelling found is the piece.
+SPELLINGS = {
+    "begin": ["[CLS]", "<s>", "<bos>", "<|begin_of_text|>", "<|startoftext|>", "<|endoftext|>"],
+    "end": ["[SEP]", "</s>", "<eos>", "<|end_of_text|>", "<|endoftext|>", "<|im_end|>"],
+    "mask": ["[MASK]", "<mask>"],
+    "pad": ["[PAD]", "<pad>", "<|padding|>", "<|endoftext|>"],
+    "unknown": ["[UNK]", "<unk>"],
+}
 CASED = 0.01  # share of the pieces that hold a capital; of a lower-cased vocabulary hardly one does
 
 

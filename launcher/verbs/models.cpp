@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "core/error.h"
 #include "core/files/files.h"
@@ -21,6 +22,16 @@ Json json_of(const Parameter& parameter) {
           {"layer", parameter.layer}};
 }
 
+/// The special pieces that rows are framed with, by role.
+Json roles_of(const Framing& framing) {
+  std::set<std::string> roles;
+  for (const auto* part : {&framing.before, &framing.between, &framing.after}) {
+    for (const Special role : *part) roles.emplace(words_of(role)[static_cast<std::size_t>(role)]);
+  }
+  if (framing.answer == ReadAt::mask) roles.emplace("mask");
+  return roles;
+}
+
 /// What tools/weights.py reads and writes files by: there is one place that knows a kind's
 /// parameters, and it is the backbone.
 Json description_of(const std::string& name, const Backbone& backbone) {
@@ -29,11 +40,19 @@ Json description_of(const std::string& name, const Backbone& backbone) {
   Json tied = Json::object(), parameters = Json::array();
   for (const auto& [theirs, ours] : layout.tied) tied[theirs] = ours;
   for (const Parameter& parameter : backbone.parameters()) parameters.push_back(json_of(parameter));
-  return {{"backbone", name},          {"layers", geometry.layers},
-          {"width", geometry.width},   {"vocabulary", geometry.vocabulary},
-          {"prefix", layout.prefix},   {"tied", tied},
-          {"ignored", layout.ignored}, {"transposed", layout.transposed},
-          {"flat", layout.flat},       {"parameters", parameters}};
+  return {{"backbone", name},
+          {"layers", geometry.layers},
+          {"width", geometry.width},
+          {"vocabulary", geometry.vocabulary},
+          {"positions", geometry.positions},
+          {"roles", roles_of(backbone.framing())},
+          {"types", backbone.framing().types},
+          {"prefix", layout.prefix},
+          {"tied", tied},
+          {"ignored", layout.ignored},
+          {"transposed", layout.transposed},
+          {"flat", layout.flat},
+          {"parameters", parameters}};
 }
 
 class Models final : public Verb {
