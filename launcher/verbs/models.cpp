@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/config/fields.h"
 #include "core/error.h"
 #include "core/files/files.h"
 #include "core/json.h"
@@ -11,6 +12,7 @@
 #include "core/spelling.h"
 #include "launcher/verbs/verb.h"
 #include "models/backbone.h"
+#include "models/vocabulary.h"
 
 namespace metaloom {
 namespace {
@@ -55,6 +57,19 @@ Json description_of(const std::string& name, const Backbone& backbone) {
           {"parameters", parameters}};
 }
 
+struct TokenizerFiles {
+  std::string tokenizer, pieces;
+
+  void fields(Fields& f) {
+    f.text("tokenizer", tokenizer, "a tokenizer.json that is to run with the model");
+    f.text("pieces", pieces, "its pieces, one a line, by number");
+  }
+  void check(const Backbone& backbone) const {
+    const auto made = tokenizer_of(lines_of(read_text(pieces)), read_text(tokenizer), tokenizer);
+    check_roles(backbone.framing(), *made, tokenizer);
+  }
+};
+
 class Models final : public Verb {
  public:
   std::string help() const override {
@@ -62,16 +77,19 @@ class Models final : public Verb {
            "Lists the kinds of models that `metaloom import` takes, by the model_type of their\n"
            "config.json. With a model's config.json it prints, as JSON, the name, shape and part "
            "of\n"
-           "every parameter that such a model has, and how Hugging Face's files spell them.\n"
+           "every parameter that such a model has, and how Hugging Face's files spell them.\n\n"
+           "With tokenizer=TOKENIZER.json pieces=FILE (one a line, by number) it refuses a "
+           "tokenizer\n"
+           "that cannot run here, or that lacks a piece that the model's rows need.\n"
            "\nExample\n  metaloom models FOLDER/config.json\n";
   }
 
   int run(const Arguments& arguments) const override {
-    if (!arguments.assignments.empty()) {
-      throw Error(Fault::usage, "models takes no keys", arguments.assignments.front(),
-                  "Give a config.json, or nothing.");
-    }
-    if (arguments.targets.empty()) {
+    TokenizerFiles files;
+    Table table;
+    for (const std::string& assignment : arguments.assignments) table.assign(assignment);
+    read_fields(table, "", files);
+    if (arguments.targets.empty() && arguments.assignments.empty()) {
       for (const auto& [name, entry] : Registry<Backbone>::entries())
         fmt::print("{:14} {}\n", name, entry.about);
       return 0;
@@ -89,7 +107,9 @@ class Models final : public Verb {
       throw Error(Fault::data, fmt::format("models of the kind \"{}\" are not known", name), file,
                   did_you_mean(name, known));
     }
-    fmt::print("{}\n", description_of(name, *Registry<Backbone>::make(name, text)).dump());
+    const auto backbone = Registry<Backbone>::make(name, text);
+    if (!files.tokenizer.empty()) files.check(*backbone);
+    fmt::print("{}\n", description_of(name, *backbone).dump());
     return 0;
   }
 };

@@ -13,7 +13,10 @@ namespace metaloom {
 
 void SptOptions::fields(Fields& f) {
   f.text("template", words,
-         "what the model reads: {text}, one [MASK], {pair} if rows are pairs, <soft:n>");
+         "what the model reads: {text}, one [MASK] (none where a model answers with the next "
+         "word), {pair} if rows are pairs, <soft:n>");
+  f.choice("label_pieces", label_pieces,
+           "which pieces stand for a label word: its first, or the mean over all of them");
   f.choice("select", select, "the layers that keep prompts: by their gates, or a control");
   f.integers("layers", layers, "select = \"listed\": these layers, 0 for the embeddings' output",
              {0, 1000});

@@ -176,6 +176,15 @@ TEST_F(TemplateTest, AModelThatForetellsIsReadAtItsLastPiece) {
   EXPECT_ERROR(Template("{text} is [MASK]", causal, 20), Fault::usage, "next word", "Leave it out");
 }
 
+TEST_F(TemplateTest, TheMaskHasTwoNamesAndMayStandFirst) {
+  const Example text{{three_}, 0, 0};
+  const Template first("{mask} is {text}", pretrained_, 20);
+  const Template later("{text} is [MASK]", pretrained_, 20);
+  EXPECT_EQ(shown(first.frame({&text}, 1), 0), "[CLS] [MASK] is w20 w21 w22 [SEP]");
+  EXPECT_TRUE(first.answer_begins());
+  EXPECT_FALSE(later.answer_begins());
+}
+
 TEST_F(TemplateTest, BadTemplatesAreRefusedWithTheirCure) {
   const auto make = [&](const char* words, std::int64_t length = 20) {
     return [this, words, length] { Template(words, pretrained_, length); };

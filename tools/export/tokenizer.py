@@ -2,8 +2,14 @@
 
 import json
 
-from tools.tokenizer_files import SPELLINGS
-
+# How special pieces are spelled, by their role for a model (models/tokenizers/); the first spelling found is the piece.
+SPELLINGS = {
+    "begin": ["[CLS]", "<s>", "<bos>", "<|begin_of_text|>", "<|startoftext|>", "<|endoftext|>"],
+    "end": ["[SEP]", "</s>", "<eos>", "<|end_of_text|>", "<|endoftext|>", "<|im_end|>"],
+    "mask": ["[MASK]", "<mask>"],
+    "pad": ["[PAD]", "<pad>", "<|padding|>", "<|endoftext|>"],
+    "unknown": ["[UNK]", "<unk>"],
+}
 # The names that transformers has for the roles of special pieces; who begins with [CLS] has no bos, and so on.
 NAMES = {"begin": {"[CLS]": ["cls_token"], "<s>": ["bos_token", "cls_token"], "": ["bos_token"]},
          "end": {"[SEP]": ["sep_token"], "</s>": ["eos_token", "sep_token"], "": ["eos_token"]},
