@@ -106,6 +106,11 @@ Template Template::plain(const Pretrained& pretrained, std::int64_t max_length) 
   return out;
 }
 
+std::string Template::usual(const std::string& words, const Pretrained& pretrained) {
+  if (pretrained.backbone->framing().answer == ReadAt::mask) return words;
+  return words.substr(0, words.find(" [MASK]"));
+}
+
 /// 0 where the tokenizer has no such piece: what is padded is not read, what is soft is replaced.
 std::int32_t Template::id_of(Special role) const {
   return std::max(tokenizer_->special(role), 0);

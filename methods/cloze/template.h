@@ -28,6 +28,10 @@ class Template {
   /// the position that stands for a row.
   static Template plain(const Pretrained& pretrained, std::int64_t max_length);
 
+  /// A default template as this model takes it: up to its [MASK], where the next word is the
+  /// answer.
+  static std::string usual(const std::string& words, const Pretrained& pretrained);
+
   std::int64_t soft_tokens() const { return soft_tokens_; }
   /// Whether nothing stands before the label word: tokenizers that keep spaces cut it then as a
   /// text's first.

@@ -28,6 +28,8 @@ class MetaPrompting final : public Method, public Classifier {
     read(section);
     options_.check();
     require_mlm_head(pretrained_);
+    if (options_.words == MetaPromptingOptions().words)
+      options_.words = Template::usual(options_.words, pretrained_);
     frame_.emplace(options_.words, pretrained_, max_length_);
     scope_ = Registry<Scope>::make(options_.scope, section, scope_ingredients(ingredients.rng));
     for (const DatasetInfo* dataset : ingredients.datasets) check(*dataset);

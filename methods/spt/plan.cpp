@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "methods/cloze/template.h"
 #include "methods/spt/prompts.h"
 
 namespace metaloom {
@@ -38,6 +39,8 @@ void SptOptions::fields(Fields& f) {
 
 SptPlan::SptPlan(const Table& section, const Ingredients& in) : rng_(in.rng.at("spt layers")) {
   read_fields(section, "method", options_, {"name"});
+  if (options_.words == SptOptions().words)
+    options_.words = Template::usual(options_.words, in.pretrained);
   const Backbone::Geometry geometry = in.pretrained.backbone->geometry();
   positions_ = geometry.layers;
   steps_ = in.steps;

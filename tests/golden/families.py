@@ -5,6 +5,7 @@ heads, every flag that the backbone knows.
 """
 
 import dataclasses
+import os
 from collections.abc import Callable
 
 import torch
@@ -167,7 +168,7 @@ def deberta_v2(dice):
         position_biased_input=dice.random() < 0.5, **more)
 
 
-FAMILIES = {
+ALL = {
     "bert": Family(like_bert(transformers.BertConfig), transformers.BertForMaskedLM, "bert"),
     "roberta": Family(like_bert(transformers.RobertaConfig, 2, type_vocab_size=1), transformers.RobertaForMaskedLM, "roberta", 2),
     "xlm-roberta": Family(like_bert(transformers.XLMRobertaConfig, 2, type_vocab_size=1),
@@ -186,3 +187,6 @@ FAMILIES = {
     "qwen2": Family(like_llama(transformers.Qwen2Config, windows="some", head_dim=False), transformers.Qwen2ForCausalLM, "model"),
     "qwen3": Family(like_llama(transformers.Qwen3Config, "attention_bias", windows="some"), transformers.Qwen3ForCausalLM, "model"),
 }
+
+# METALOOM_KINDS names some of them, for tests that run over all.
+FAMILIES = {kind: family for kind, family in ALL.items() if kind in os.environ.get("METALOOM_KINDS", ",".join(ALL)).split(",")}
