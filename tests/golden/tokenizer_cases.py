@@ -20,7 +20,7 @@ from tools.data.tokens import split_words
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = pathlib.Path("/work/shared")
 PROGRAM = pathlib.Path(os.environ.get("METALOOM_BUILD_DIR", ROOT / "build")) / "golden_tokenizer"
-TEXTS = int(os.environ.get("METALOOM_TEXTS", "20000"))  # METALOOM_TEXTS=100000 is the figure that is reported
+TEXTS = int(os.environ.get("METALOOM_TEXTS", "2000"))  # METALOOM_TEXTS=100000 is the figure that is reported
 SPACES = [" ", " ", " ", "  ", "   ", "\t", "\n", "\r\n", "\u00a0", "\u3000", "\u2003", "\u0085", "\x1f", "\u2028"]
 ENDINGS = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d", "'S", "'", "''"]
 SPECIALS = ["<s>", "</s>", "<mask>", "<pad>", "<unk>", "<|endoftext|>", "[MASK]", "<0x41>", "\u2581", "\u0120", "[", "]", "<"]

@@ -1,5 +1,5 @@
 """The program's pieces of label words and templates against those of Hugging Face's tokenizers, which tools.data uses: every
-label of the carried sets, the templates of the methods and of the configurations, and 20,000 random ASCII texts, by BERT's
+label of the carried sets, the templates of the methods and of the configurations, and random ASCII texts, by BERT's
 WordPiece. Other kinds: tokenizer_kinds_test.py.
 
 run: METALOOM_BUILD_DIR=build PYTHONPATH=. .venv/bin/python tests/golden/tokenizer_test.py
