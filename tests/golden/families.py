@@ -41,6 +41,7 @@ class Family:
     base: str  # the attribute of the model that is its body
     first: int = 0  # rows of the table of positions before a text's first
     target: bool = False  # whether a decoder reads a target
+    writes: bool = False  # whether it writes texts
 
 
 def sizes(dice, heads=(1, 5), even=False):
@@ -178,14 +179,14 @@ ALL = {
     "distilbert": Family(distilbert, transformers.DistilBertForMaskedLM, "distilbert"),
     "electra": Family(like_bert(transformers.ElectraConfig, embedding_size=lambda dice: dice.randint(3, 20)),
                       transformers.ElectraForMaskedLM, "electra"),
-    "gpt2": Family(gpt2, transformers.GPT2LMHeadModel, "transformer"),
-    "bart": Family(bart, transformers.BartForConditionalGeneration, "model", target=True),
+    "gpt2": Family(gpt2, transformers.GPT2LMHeadModel, "transformer", writes=True),
+    "bart": Family(bart, transformers.BartForConditionalGeneration, "model", target=True, writes=True),
     "deberta-v2": Family(deberta_v2, transformers.DebertaV2ForMaskedLM, "deberta"),
     "modernbert": Family(modernbert, transformers.ModernBertForMaskedLM, "model"),
-    "llama": Family(like_llama(transformers.LlamaConfig, "attention_bias", "mlp_bias"), transformers.LlamaForCausalLM, "model"),
-    "mistral": Family(like_llama(transformers.MistralConfig, windows="all"), transformers.MistralForCausalLM, "model"),
-    "qwen2": Family(like_llama(transformers.Qwen2Config, windows="some", head_dim=False), transformers.Qwen2ForCausalLM, "model"),
-    "qwen3": Family(like_llama(transformers.Qwen3Config, "attention_bias", windows="some"), transformers.Qwen3ForCausalLM, "model"),
+    "llama": Family(like_llama(transformers.LlamaConfig, "attention_bias", "mlp_bias"), transformers.LlamaForCausalLM, "model", writes=True),
+    "mistral": Family(like_llama(transformers.MistralConfig, windows="all"), transformers.MistralForCausalLM, "model", writes=True),
+    "qwen2": Family(like_llama(transformers.Qwen2Config, windows="some", head_dim=False), transformers.Qwen2ForCausalLM, "model", writes=True),
+    "qwen3": Family(like_llama(transformers.Qwen3Config, "attention_bias", windows="some"), transformers.Qwen3ForCausalLM, "model", writes=True),
 }
 
 # METALOOM_KINDS names some of them, for tests that run over all.
