@@ -174,7 +174,7 @@ TEST_F(TemplateTest, AModelThatForetellsIsReadAtItsLastPiece) {
   EXPECT_EQ(numbers(Template::plain(causal, 20).frame({&text, &other}, 1).read_at_R),
             (std::vector<std::int64_t>{2, 1}));
   EXPECT_EQ(Template::usual("{text} is [MASK] .", causal), "{text} is");
-  EXPECT_EQ(Template::usual("{text} is [MASK] .", framed_as({}), "{text} is [MASK] .");
+  EXPECT_EQ(Template::usual("{text} is [MASK] .", framed_as({})), "{text} is [MASK] .");
   EXPECT_ERROR(Template("{text} is [MASK]", causal, 20), Fault::usage, "next word", "Leave it out");
 }
 
