@@ -26,8 +26,6 @@ endif
 # $(call configure,PRESET,FOLDER,OPTIONS): quiet unless it fails.
 configure = mkdir -p $(2) && { cmake --preset $(1) $(3) >$(2)/configure.log 2>&1 || { cat $(2)/configure.log; exit 1; }; }
 
-ALL_KINDS := bert,roberta,xlm-roberta,camembert,distilbert,electra,deberta-v2,modernbert,bart,gpt2,llama,mistral,qwen2,qwen3
-
 help:  ## list these targets
 	@echo "make TARGET [CUDA=OFF]"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | sort | \
@@ -52,7 +50,7 @@ test-long: setup  ## what make test samples, in full: parity of 40 configuration
 	$(ROOT_NOTE)
 	@$(call configure,release,$(BUILD),$(CMAKE_OPTIONS))
 	@cmake --build $(BUILD)
-	@METALOOM_CONFIGURATIONS=40 METALOOM_TEXTS=100000 METALOOM_KINDS=$(ALL_KINDS) \
+	@METALOOM_CONFIGURATIONS=40 METALOOM_TEXTS=100000 METALOOM_KINDS=all \
 	  ctest --test-dir $(BUILD) --output-on-failure --parallel 2 --timeout 7200 \
 	  --tests-regex '^(golden|tools.(export|import_model)|system.kinds)'
 

@@ -2,7 +2,6 @@
 what they made is exported, imported back as it was, and labels texts."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -10,11 +9,11 @@ import unittest
 
 import h5py
 
+from tests.golden.families import ALL, kinds_tried
 from tests.system.program import CHAIN, ENVIRONMENT, ROOT, STAGES, SystemTest
 
-CAUSAL = ("gpt2", "llama", "mistral", "qwen2", "qwen3")  # no mask: no stage of mlm
-# One of each form ("bert" is what all other tests run); METALOOM_KINDS names others.
-KINDS = os.environ.get("METALOOM_KINDS", "roberta,deberta-v2,bart,gpt2,llama").split(",")
+CAUSAL = [kind for kind, family in ALL.items() if family.writes and not family.target]  # no mask: no stage of mlm
+KINDS = kinds_tried("roberta,deberta-v2,bart,gpt2,llama")  # one of each form; "bert" is what all other tests run
 
 
 def stages_of(kind):
