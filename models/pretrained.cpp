@@ -166,7 +166,8 @@ Archive Pretrained::to_archive(const Params& weights) const {
   out.put_text("meta", meta);
   out.put_text("tokenizer/tokenizer.json", tokenizer_json);
   out.put_text("tokenizer/vocabulary", std::move(pieces));
-  out.put_params("parameters", weights.detached().map(at_least_single));
+  // In the host's memory: a device's is for computing.
+  out.put_params("parameters", weights.detached().map([](const at::Tensor& v) { return v.cpu(); }));
   return out;
 }
 

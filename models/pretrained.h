@@ -33,7 +33,7 @@ struct Pretrained {
   /// Moves and casts all weights.
   void place(at::Device device, at::ScalarType dtype);
   /// Holds matrices as bf16 but for those of `trained`: half the memory, and products with them are
-  /// of bf16.
+  /// of bf16. Their exact numbers are gone: to_archive comes before.
   void freeze(const std::set<std::string>& trained);
   /// The word table [V, D].
   const at::Tensor& words_VD() const { return weights.at(backbone->word_table()); }

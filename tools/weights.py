@@ -49,7 +49,7 @@ def named_tensors(tensors, kind, where):
             raise Failure(f"{theirs} and {ours} differ, which should be one", where,
                           "Save the model again with save_pretrained")
         raise Failure(f"{theirs} differs from the word embeddings: an untied decoder, of which config.json says nothing", where,
-                      "Set tie_word_embeddings to false there")
+                      "Set tie_word_embeddings to false there (not for BART, whose head is always tied)")
     return named
 
 

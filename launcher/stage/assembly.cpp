@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <set>
 
@@ -28,26 +29,16 @@ Pretrained read_archive(const StageConfig& config) {
   return Pretrained::from_archive(Archive::load(config.model.weights), config.model.weights);
 }
 
-void check_precision(const ModelOptions& options, at::Device device) {
-  const bool products = options.precision == Precision::bf16, held = options.frozen == Frozen::bf16;
-  const char* const place = products ? "model.precision = \"bf16\"" : "model.frozen = \"bf16\"";
-  if (held && options.precision == Precision::float64) {
-    throw Error(Fault::usage, "products of float64 with weights that are held in bf16", place,
-                "Leave model.frozen out, or set model.precision to float32 or bf16.");
-  }
-  if (!(products || held) || !device.is_cpu()) return;
-  const std::string why = why_no_bf16_products();
-  if (why.empty()) return;
-  throw Error(Fault::usage, why + ": products of bf16 would be slower than those of fp32", place,
-              "Leave it out on this machine, or use a GPU: model.device=cuda.");
+/// Why this device had better not multiply in bf16, empty where it may.
+std::string why_not(const ModelOptions& options, at::Device device) {
+  const bool asked = options.precision == Precision::bf16 || options.frozen == Frozen::bf16;
+  return asked && device.is_cpu() ? why_no_bf16_products() : "";
 }
 
 /// The weights in the precision and on the device of the configuration.
 Pretrained placed(Pretrained model, const StageConfig& config, at::Device device) {
-  check_precision(config.model, device);
   const auto precision = config.model.precision == Precision::float64 ? at::kDouble : at::kFloat;
   model.place(device, precision);
-  if (config.model.precision == Precision::bf16) model.products = at::kBFloat16;
   return model;
 }
 
@@ -104,8 +95,34 @@ void Assembly::build(std::vector<const DatasetInfo*> datasets) {
                                               .rng = rng.at("method")});
   const Params initial = method->initial();
   theta = std::make_unique<FlatParams>(initial, method->groups(initial));
-  if (config.model.frozen == Frozen::bf16) pretrained.freeze(trained_in(initial));
   if (init) adopted = adopt(*init, *theta);
+}
+
+void check_precision(const ModelOptions& options, at::Device device) {
+  const char* const place = options.precision == Precision::bf16 ? "model.precision = \"bf16\""
+                                                                 : "model.frozen = \"bf16\"";
+  if (options.frozen == Frozen::bf16 && options.precision == Precision::float64) {
+    throw Error(Fault::usage, "products of float64 with weights that are held in bf16", place,
+                "Leave model.frozen out, or set model.precision to float32 or bf16.");
+  }
+  const std::string why = why_not(options, device);
+  if (why.empty()) return;
+  throw Error(Fault::usage, why + ": products of bf16 would be slower than those of fp32", place,
+              "Leave it out on this machine, or use a GPU: model.device=cuda.");
+}
+
+void Assembly::lower_precision() {
+  if (config.model.precision == Precision::bf16) pretrained.products = at::kBFloat16;
+  if (config.model.frozen == Frozen::bf16) pretrained.freeze(trained_in(theta->values()));
+}
+
+void Assembly::lower_precision_if_it_pays() {
+  const std::string why = why_not(config.model, pretrained.device);
+  if (why.empty()) {
+    lower_precision();
+  } else {
+    spdlog::warn("{}: computed in fp32, not in the bf16 that it was trained with", why);
+  }
 }
 
 std::optional<Pretrained> model_planned(const std::vector<StageConfig>& stages,

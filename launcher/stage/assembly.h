@@ -34,6 +34,13 @@ class Assembly {
   std::unique_ptr<FlatParams> theta;
   std::vector<std::string> adopted;  // names taken from init
 
+  /// From here on matrices are multiplied, and frozen weights held, as the configuration says.
+  /// What is saved of the model must have been taken from `pretrained` before: its exact weights
+  /// are gone. check_precision comes first.
+  void lower_precision();
+  /// The same for who goes on from a trained stage, perhaps on another machine: where bf16 does
+  /// not pay, it says so and stays in fp32.
+  void lower_precision_if_it_pays();
   StepContext context(std::int64_t step) const;
   /// The stage as it will be recorded: every key, defaults included.
   Table resolved() const;
@@ -41,6 +48,10 @@ class Assembly {
  private:
   void build(std::vector<const DatasetInfo*> datasets);
 };
+
+/// Throws Error{usage} where products of bf16 are asked for that would be slower on this device, or
+/// cannot be.
+void check_precision(const ModelOptions& options, at::Device device);
 
 /// The model that `stage` of `stages` would start from while the earlier stage that it names has
 /// not run: the right parameters, untrained. Nothing where it starts from a file.

@@ -165,6 +165,7 @@ bool train(Communicator& comm, Assembly& stage, const StageLineage& lineage,
   CheckpointFolder* own_folder = folder ? &*folder : nullptr;
   std::map<std::string, Archive> shared;
   if (writes) shared["model"] = stage.pretrained.to_archive(stage.pretrained.weights);
+  stage.lower_precision();
   const auto reduction = reduction_of(config.comm, comm, *stage.theta);
   Optimizer optimizer(config.optimizer, *stage.theta, reduction->shard());
   RunProgress progress{.threads = threads, .stage = config.name};
@@ -244,7 +245,9 @@ bool run_stage(Communicator& comm, const StageConfig& config, const StageLineage
   const Section section(comm, config.name);
   const int threads = threads_per_rank(config.comm, comm.place());
   at::set_num_threads(threads);
-  Assembly stage(with_init_found(comm, config), device_of(config, comm));
+  const at::Device device = device_of(config, comm);
+  check_precision(config.model, device);
+  Assembly stage(with_init_found(comm, config), device);
   const Table resolved = stage.resolved();
   const StageStart start = start_of(comm, stage, resolved);
   if (start.finished) {

@@ -140,14 +140,17 @@ class Adapt final : public Verb {
                                           .columns = options.columns,
                                           .labelled = true,
                                           .label_words = label_words});
-    const Assembly stage(config, {&texts->info()});
+    Assembly stage(config, {&texts->info()});
     write(stage, *texts, *stage.init, options);
     return 0;
   }
 
  private:
-  static void write(const Assembly& stage, const UserTexts& texts, const Checkpoint& trained,
+  static void write(Assembly& stage, const UserTexts& texts, const Checkpoint& trained,
                     const AdaptOptions& options) {
+    std::map<std::string, Archive> shared;
+    shared["model"] = stage.pretrained.to_archive(stage.pretrained.weights);
+    stage.lower_precision_if_it_pays();
     const Task task = texts.support();
     const StepContext context = stage.context(trained.step());
     const Params adapted = stage.method->adapt(stage.theta->values(), task, context);
@@ -165,8 +168,6 @@ class Adapt final : public Verb {
     sections["task"].put_text("task", UserTask{*task.dataset, options.columns}.to_json());
     const std::string config = stage.resolved().to_toml();
     sections["progress"].put_text("config", config);
-    std::map<std::string, Archive> shared;
-    shared["model"] = stage.pretrained.to_archive(stage.pretrained.weights);
     fs::create_directories(options.out);
     CheckpointFolder folder(own_disk(), own_clock(), fs::path(options.out) / "checkpoints", {},
                             hex(digest(config)));

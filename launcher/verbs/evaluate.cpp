@@ -118,6 +118,7 @@ std::vector<Score> score_start(Communicator& comm, const StageConfig& config,
   Assembly stage(config, device_of(config, comm),
                  Pretrained::from_archive(checkpoint.read("model"), checkpoint.folder().string()));
   adopt_init(stage, folder, provenance_of(checkpoint));
+  stage.lower_precision_if_it_pays();
   return evaluate(comm, *stage.method, stage.theta->values(), *stage.mix, split, config.evaluate,
                   stage.context(0), config.name + "  start");
 }
@@ -218,6 +219,7 @@ class Evaluate final : public Verb {
     Assembly stage(config, device_of(config, comm), model_of(checkpoint));
     Optimizer optimizer(config.optimizer, *stage.theta);
     const RunProgress progress = resume_run(checkpoint, *stage.theta, optimizer);
+    stage.lower_precision_if_it_pays();
     std::vector<Score> start;
     if (options.start) start = score_start(comm, config, folder, checkpoint, split);
     const auto trained = evaluate(comm, *stage.method, stage.theta->values(), *stage.mix, split,

@@ -108,6 +108,10 @@ class Models final : public Verb {
                   did_you_mean(name, known));
     }
     const auto backbone = Registry<Backbone>::make(name, text);
+    if (files.tokenizer.empty() != files.pieces.empty()) {
+      throw Error(Fault::usage, "a tokenizer and its pieces belong together",
+                  files.pieces.empty() ? "pieces" : "tokenizer", "Give both, or neither of them.");
+    }
     if (!files.tokenizer.empty()) files.check(*backbone);
     fmt::print("{}\n", description_of(name, *backbone).dump());
     return 0;

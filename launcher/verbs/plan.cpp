@@ -24,8 +24,13 @@ struct PlanOptions {
 };
 
 double model_bytes(const Assembly& stage) {
-  return static_cast<double>(stage.pretrained.weights.numel()) *
-         static_cast<double>(stage.theta->flat().element_size());
+  double bytes = 0;
+  for (const auto& [name, value] : stage.pretrained.weights) {
+    const bool half = stage.config.model.frozen == Frozen::bf16 && value.dim() > 1 &&
+                      !stage.theta->values().contains(kModelPrefix + name);
+    bytes += static_cast<double>(value.numel() * (half ? 2 : value.element_size()));
+  }
+  return bytes;
 }
 
 /// Theta, its gradient and two state vectors of the optimizer.

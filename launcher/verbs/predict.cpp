@@ -108,7 +108,8 @@ class Predict final : public Verb {
     read_fields(table, "", options);  // what is typed stands over what adapt was told
     StageConfig config = load_stages(folder / "config.toml", {}).front();
     config.run.init = folder.string();
-    const Assembly stage(config, {&task.info});
+    Assembly stage(config, {&task.info});
+    stage.lower_precision_if_it_pays();
     const Tally tally = label(stage, task.info, options, checkpoint.step());
     if (!options.out.empty() && options.out != "-") {
       fmt::print("{} texts labelled: {}\n", tally.rows(), options.out);

@@ -41,8 +41,7 @@ BertKind roberta_kind(const std::string& config) {
                 .framing = framing_of_roberta(),
                 .hub_prefix = "roberta."};
   // Positions are counted from behind the padding's (fairseq).
-  kind.body.first_position =
-      given.has("pad_token_id") ? given.at("pad_token_id").get<std::int64_t>() + 1 : 2;
+  kind.body.first_position = given.not_negative("pad_token_id", 1) + 1;
   kind.config.geometry.positions -= kind.body.first_position;
   if (kind.config.geometry.positions < 1) {
     ModelConfig::refuse("max_position_embeddings leaves no position for a text",

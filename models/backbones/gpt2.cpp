@@ -21,6 +21,7 @@ namespace {
 const std::string kWords = "wte";
 const std::string kPositions = "wpe";
 const std::string kLastNorm = "ln_f";
+const std::string kHead = "lm_head";
 
 struct Gpt2Config {
   Backbone::Geometry geometry;
@@ -28,6 +29,7 @@ struct Gpt2Config {
   Activation activation = Activation::gelu_tanh;
   bool by_width = true;   // scores over the root of a head's width
   bool by_depth = false;  // scores of layer n over n + 1 (Mistral)
+  bool tied = true;       // the word table is the head's matrix
 
   static Gpt2Config parse(const std::string& json);
 };
@@ -47,7 +49,7 @@ Gpt2Config Gpt2Config::parse(const std::string& json) {
   out.by_width = config.flag("scale_attn_weights", out.by_width);
   out.by_depth = config.flag("scale_attn_by_inverse_layer_idx", out.by_depth);
   config.require("add_cross_attention", {false}, "Only GPT-2 without an encoder is supported");
-  config.require("tie_word_embeddings", {true}, "Only a head that is the word table is supported");
+  out.tied = config.flag("tie_word_embeddings", out.tied);
   // reorder_and_upcast_attn changes nothing here: it says in which order scores are scaled and that
   // they are fp32 where the rest is of half precision, as they are here without it.
   return out;
@@ -93,10 +95,17 @@ class Gpt2 final : public Backbone, public Decoder {
   }
   at::Tensor word_logits(const Weights& weights, const at::Tensor& states_ND,
                          const at::Tensor& ids) const override {
-    return weights.tied_decoder(kWords, "", states_ND, ids);
+    if (!config_.tied && !weights.contains(kHead + ".weight")) {
+      throw Error(Fault::data, "the model has no head for words", kHead + ".weight",
+                  "Import the causal language model, not its body alone");
+    }
+    return weights.tied_decoder(config_.tied ? kWords : kHead, "", states_ND, ids);
   }
   std::string word_table() const override { return kWords + ".weight"; }
-  std::vector<std::string> word_rows() const override { return {word_table()}; }
+  std::vector<std::string> word_rows() const override {
+    if (config_.tied) return {word_table()};
+    return {word_table(), kHead + ".weight"};
+  }
   Cost cost(const Pass& pass, at::ScalarType dtype) const override {
     return encoder_cost(geometry(), pass, dtype, /*table_alone=*/true);
   }
@@ -143,14 +152,16 @@ std::vector<Parameter> Gpt2::parameters() const {
   }
   list.part(Part::layers);
   list.norm(kLastNorm, width);
+  list.part(Part::head);
+  if (!config_.tied) list.matrix(kHead + ".weight", vocabulary, width);
   return list.by_name();
 }
 
 HubLayout Gpt2::hub_layout() const {
   HubLayout out{.prefix = "transformer.",
-                .tied = {{"lm_head.weight", word_table()}},
                 .transposed = {"attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight",
                                "mlp.c_proj.weight"}};
+  if (config_.tied) out.tied = {{kHead + ".weight", word_table()}};
   for (int n = 0; n < layers(); ++n) {  // the causal mask
     const std::string attention = "h." + std::to_string(n) + ".attn.";
     out.ignored.push_back(attention + "bias");

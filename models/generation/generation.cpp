@@ -4,6 +4,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/error.h"
@@ -26,6 +27,11 @@ void check(const Backbone& backbone, const Batch& batch, const GenerationOptions
   check_number("the number of pieces", options.most, 1, positions);
   check_number("the least number of pieces", options.least, 0, options.most);
   check_number("the length of what is not repeated", options.no_repeat, 0, positions);
+  check_number("the padding", options.padding, 0, vocabulary - 1);
+  if (!std::isfinite(options.length_penalty)) {
+    throw Error(Fault::data, "the length penalty is no finite number", "generation",
+                "Give 1, or what the model was trained with");
+  }
   check_number("the number of beams", options.beams, 1, vocabulary / 2);
   for (const std::int64_t end : options.ends)
     check_number("a piece that ends a text", end, 0, vocabulary - 1);

@@ -47,10 +47,15 @@ const Json& ModelConfig::at(const char* key) const {
 std::int64_t ModelConfig::positive(const char* key, std::optional<std::int64_t> otherwise) const {
   if (has(key)) {
     const Json& value = config_.at(key);
-    if (value.is_number_integer() && value.get<std::int64_t>() > 0) {
+    // More than any model has, and few enough to be counted and listed.
+    const bool layers = std::string_view(key).find("layer") != std::string_view::npos;
+    const std::int64_t most = layers ? 10'000 : 1'000'000'000;
+    if (value.is_number_integer() && value.get<std::int64_t>() > 0 &&
+        value.get<std::int64_t>() <= most) {
       return value.get<std::int64_t>();
     }
-    refuse(std::string(key) + " is " + value.dump(), "It must be a positive whole number");
+    refuse(std::string(key) + " is " + value.dump(),
+           "It must be a positive whole number, at most " + std::to_string(most));
   }
   if (otherwise) return *otherwise;
   std::vector<std::string> known;

@@ -139,7 +139,7 @@ def gpt2(dice):
         vocab_size=vocabulary, n_embd=width, n_layer=layers, n_head=heads, n_inner=dice.choice([inner, None]), n_positions=positions,
         activation_function=dice.choice([*GELUS, "silu"]), layer_norm_epsilon=dice.choice([1e-5, 1e-3]),
         scale_attn_weights=dice.random() < 0.7, scale_attn_by_inverse_layer_idx=dice.random() < 0.5,
-        reorder_and_upcast_attn=dice.random() < 0.3, bos_token_id=1, eos_token_id=1)
+        reorder_and_upcast_attn=dice.random() < 0.3, bos_token_id=1, eos_token_id=1, tie_word_embeddings=dice.random() < 0.7)
 
 
 def bart(dice):
