@@ -24,6 +24,8 @@ struct Pretrained {
   /// Of all weights, and of what is trained beside them.
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
+  /// Whether its layers keep their inputs alone for backward (ForwardOptions::recompute).
+  bool recompute = false;
 
   /// How a tensor is made that goes with the weights.
   at::TensorOptions options() const { return at::TensorOptions(device).dtype(dtype); }
@@ -31,6 +33,11 @@ struct Pretrained {
   void place(at::Device device, at::ScalarType dtype);
   /// The word table [V, D].
   const at::Tensor& words_VD() const { return weights.at(backbone->word_table()); }
+  /// The options of a forward pass that are the model's.
+  ForwardOptions forward() const { return {.recompute = recompute}; }
+  /// What a pass and the gradient of it cost that are `passes` forward passes' worth: 3, or 2 where
+  /// weights are frozen. Layers that are run again are one more.
+  Cost gradient_cost(Pass pass, double passes) const;
   /// The weights there are of these parts of the model.
   Params weights_of(std::initializer_list<Part> parts) const;
 

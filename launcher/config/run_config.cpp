@@ -121,6 +121,9 @@ void ModelOptions::fields(Fields& f) {
   f.text("weights", weights, "model archive, used where there is no init");
   f.choice("device", device, "where to compute");
   f.choice("precision", precision, "of weights and arithmetic");
+  f.flag(
+      "recompute", recompute,
+      "run layers again in backward, of which only the inputs are kept: less memory, same result");
   f.flag("allow_changed", allow_changed,
          "go on, this time, from another model or init than before");
 }

@@ -49,6 +49,7 @@ struct ModelOptions {
   std::string weights = ".cache/models/minilm-mlm.h5";  // used where there is no init
   Processor device = Processor::automatic;
   Precision precision = Precision::float32;
+  bool recompute = false;
   bool allow_changed = false;  // go on from another one than before
   void fields(Fields& f);
 };

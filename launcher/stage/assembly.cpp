@@ -26,10 +26,11 @@ Pretrained read_archive(const StageConfig& config) {
   return Pretrained::from_archive(Archive::load(config.model.weights), config.model.weights);
 }
 
-/// The weights in the precision and on the device of the configuration.
+/// The model in the precision and on the device of the configuration, run as that says.
 Pretrained placed(Pretrained model, const StageConfig& config, at::Device device) {
   const auto precision = config.model.precision == Precision::float64 ? at::kDouble : at::kFloat;
   model.place(device, precision);
+  model.recompute = config.model.recompute;
   return model;
 }
 

@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <string>
 
 #include "core/params.h"
@@ -36,6 +37,10 @@ class Weights {
   virtual at::Tensor convolution(const std::string& name, const at::Tensor& x_RLI) const = 0;
   /// Whether there is a parameter of this full name ("pooler.dense.weight").
   virtual bool contains(const std::string& name) const = 0;
+  /// By their full names, the tensors it reads that ask for gradients.
+  virtual Params trained() const = 0;
+  /// A copy that reads `values` in place of its tensors of the same names: some of trained().
+  virtual std::unique_ptr<Weights> with(const Params& values) const = 0;
 };
 
 /// One set of parameters for all rows.
@@ -55,6 +60,11 @@ class SharedWeights final : public Weights {
                           const at::Tensor& ids) const override;
   at::Tensor convolution(const std::string& name, const at::Tensor& x_RLI) const override;
   bool contains(const std::string& name) const override { return params_.contains(name); }
+  Params trained() const override;
+  std::unique_ptr<Weights> with(const Params& values) const override {
+    return std::make_unique<SharedWeights>(with_own(values));
+  }
+  SharedWeights with_own(const Params& values) const;
   const at::Tensor& at(const std::string& full_name) const { return params_.at(full_name); }
 
  private:
@@ -79,6 +89,8 @@ class TaskWeights final : public Weights {
                           const at::Tensor& ids) const override;
   at::Tensor convolution(const std::string& name, const at::Tensor& x_RLI) const override;
   bool contains(const std::string& name) const override;
+  Params trained() const override;
+  std::unique_ptr<Weights> with(const Params& values) const override;
 
  private:
   /// [T, 1, D], or [D] where it is shared.
