@@ -1,6 +1,6 @@
 // Weights: how a layer reads its parameters. Models never index Params; they ask for a linear
 // map, an embedding or a vector by name, so that the same forward pass serves one shared model,
-// T tasks with their own copies, or (later) low-rank fast weights.
+// T tasks with their own copies, or low-rank factors beside it (models/weights/low_rank.h).
 // Legend: R rows of a batch, L positions, I in, O out, D width, T tasks.
 #pragma once
 
