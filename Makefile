@@ -1,7 +1,7 @@
 # Front door: each target does what is missing and no more. CUDA=OFF sets up and builds the small CPU-only program.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-asan test-tsan quickstart bench lint format lock bundle clean
+.PHONY: help setup build test test-long models-table test-asan test-tsan quickstart bench lint format lock bundle clean
 
 CUDA ?= ON
 PYTHON ?= python3
@@ -29,7 +29,7 @@ configure = mkdir -p $(2) && { cmake --preset $(1) $(3) >$(2)/configure.log 2>&1
 help:  ## list these targets
 	@echo "make TARGET [CUDA=OFF]"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | sort | \
-	  while IFS=$$'\t' read -r target text; do printf '  %-11s %s\n' "$$target" "$$text"; done
+	  while IFS=$$'\t' read -r target text; do printf '  %-12s %s\n' "$$target" "$$text"; done
 
 setup:  ## Debian packages and .venv (pinned); PACKAGES=skip leaves the system alone
 	@tools/setup.sh
@@ -45,6 +45,20 @@ test: setup  ## everything CI checks: unit, law, golden, property, mpirun, sanit
 	@$(call configure,sanitize,$(BUILD)-sanitize)
 	@cmake --build --preset sanitize
 	@ctest --test-dir $(BUILD) --output-on-failure --parallel 2
+
+test-long: setup  ## what make test samples, in full: parity of 40 configurations, 100,000 texts, all kinds (an hour)
+	$(ROOT_NOTE)
+	@$(call configure,release,$(BUILD),$(CMAKE_OPTIONS))
+	@cmake --build $(BUILD)
+	@METALOOM_CONFIGURATIONS=40 METALOOM_TEXTS=100000 METALOOM_KINDS=all \
+	  ctest --test-dir $(BUILD) --output-on-failure --parallel 2 --timeout 7200 \
+	  --tests-regex '^(golden|tools.(export|import_model)|system.kinds)'
+
+models-table: setup  ## the table of docs/models.md, by running the tests of every kind (20 minutes)
+	$(ROOT_NOTE)
+	@$(call configure,release,$(BUILD),$(CMAKE_OPTIONS))
+	@cmake --build $(BUILD)
+	@$(VENV) -m tests.models_table --build $(BUILD)
 
 test-asan: setup  ## AddressSanitizer and UBSan on archive, parsers, sampler, checkpoints, comm
 	$(ROOT_NOTE)

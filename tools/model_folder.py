@@ -16,7 +16,8 @@ def model_folder(source):
     if folder.is_file():
         raise Failure("a file, not a folder", source, f"Give the folder that it lies in: {folder.parent}")
     if not folder.is_dir():
-        raise Failure("no such folder", source, "Give a local Hugging Face folder, or minilm, or minilm-mlm")
+        raise Failure("no such folder", source, "Give a local Hugging Face folder, a name on the hub such as "
+                      "bert-base-uncased, or minilm, or minilm-mlm")
     if member(folder, "config.json") or not (folder / "snapshots").is_dir():
         return folder
     snapshots = sorted(path for path in (folder / "snapshots").iterdir() if path.is_dir())

@@ -1,9 +1,11 @@
-"""The tokenizer of a Hugging Face folder: its tokenizer.json, or one made of the vocab.txt of an older folder.
+"""The tokenizer of a Hugging Face folder: its tokenizer.json, or one made of the vocab.txt of an older folder, or of its
+vocab.json and merges.txt, or of a model of SentencePiece, as transformers reads it.
 
 Settings beside it (tokenizer_config.json, special_tokens_map.json, added_tokens.json) mean what they mean to
 transformers. Where nothing says whether texts are lower-cased, the vocabulary does: one with capitals is cased.
 """
 
+import importlib.util
 import json
 import re
 
@@ -12,8 +14,11 @@ from tools.model_folder import member
 from tools.text_files import read_json_file, read_text
 
 SETTINGS = {"do_lower_case": "lowercase", "strip_accents": "strip_accents", "tokenize_chinese_chars": "handle_chinese_chars"}
+SPACE = "add_prefix_space"  # of byte-level tokenizers
 SPECIALS = {"unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]", "mask_token": "[MASK]"}
 CLASSES = re.compile(r"(Bert|DistilBert|Electra|MPNet)Tokenizer(Fast)?|PreTrainedTokenizerFast|TokenizersBackend")
+SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "spm.model", "tokenizer.model")
+BYTE_LEVEL = re.compile(r"(GPT2|Roberta|Bart)Tokenizer(Fast)?|PreTrainedTokenizerFast|TokenizersBackend")
 CASED = 0.01  # share of the pieces that hold a capital; of a lower-cased vocabulary hardly one does
 
 
@@ -24,9 +29,14 @@ def tokenizer_text(folder):
     path = member(folder, "tokenizer.json")
     if path:
         return with_settings(read_text(path), config, path)
+    if member(folder, "vocab.json") and member(folder, "merges.txt"):
+        return from_merges(folder, config)
     path = member(folder, "vocab.txt")
+    sentencepiece = None if path else member(folder, *SENTENCEPIECE)
+    if sentencepiece:
+        return from_sentencepiece(folder, sentencepiece)
     if not path:
-        raise Failure("neither tokenizer.json nor vocab.txt", folder,
+        raise Failure("neither tokenizer.json nor vocab.txt nor vocab.json and merges.txt nor spiece.model", folder,
                       "Save the tokenizer there: tokenizer.save_pretrained(FOLDER)")
     kind = config.get("tokenizer_class") or "BertTokenizer"
     if not CLASSES.fullmatch(str(kind)):
@@ -45,24 +55,25 @@ def object_file(folder, name):
 
 
 def check_settings(config, folder):
-    for key in (*SETTINGS, "do_basic_tokenize"):
+    for key in (*SETTINGS, SPACE, "do_basic_tokenize"):
         if config.get(key) is not None and not isinstance(config[key], bool):
             raise Failure(f"{key} is {config[key]!r}, not true or false", member(folder, "tokenizer_config.json"),
                           "Fetch tokenizer_config.json again")
 
 
 def with_settings(text, config, path):
-    """A tokenizer.json whose normalizer follows tokenizer_config.json where the two disagree, as in transformers."""
+    """A tokenizer.json whose steps follow tokenizer_config.json where the two disagree, as in transformers."""
     try:
         content = json.loads(text)
-        normalizer = content["normalizer"]
-        parts = [part for part in [normalizer, *(normalizer or {}).get("normalizers", [])]
-                 if isinstance(part, dict) and part.get("type") == "BertNormalizer"]
+        parts = {kind: [part for part in [content[place], *(content[place] or {}).get(steps, [])]
+                        if isinstance(part, dict) and part.get("type") == kind]
+                 for kind, place, steps in (("BertNormalizer", "normalizer", "normalizers"),
+                                            ("ByteLevel", "pre_tokenizer", "pretokenizers"))}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return text, []  # no tokenizer, or one without a normalizer: the library tells
+        return text, []  # no tokenizer, or one without these steps: the library tells
     notes = []
-    for key, name in SETTINGS.items():
-        for part in parts:
+    for key, name in (SETTINGS | {SPACE: SPACE}).items():
+        for part in parts["ByteLevel" if key == SPACE else "BertNormalizer"]:
             if config.get(key) is not None and part.get(name) != config[key]:
                 notes.append(f"{key} = {json.dumps(config[key])} of tokenizer_config.json replaces {path.name}'s "
                              f"{json.dumps(part.get(name))}")
@@ -101,6 +112,55 @@ def from_vocabulary(folder, path, config):
             raise Failure(f"the added token {token['content']!r} has number {index}, but the vocabulary ends at "
                           f"{tokenizer.get_vocab_size() - 2}", folder, "vocab.txt and added tokens must be of one model")
     return tokenizer.to_str(pretty=False), notes
+
+
+def from_merges(folder, config):
+    """GPT-2's byte-level BPE, or RoBERTa's, whose vocabulary has a mask."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+
+    vocabulary, place, merges = object_file(folder, "vocab.json"), member(folder, "vocab.json"), member(folder, "merges.txt")
+    kind = config.get("tokenizer_class") or "GPT2Tokenizer"
+    if not BYTE_LEVEL.fullmatch(str(kind)):
+        raise Failure(f"a vocab.json of a {kind}, which cuts words in its own way", folder,
+                      "Save it with a tokenizer.json: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(NEW)")
+    pairs = [tuple(line.split(" ")) for line in read_text(merges).split("\n") if line.strip() and not line.startswith("#version")]
+    spaced = config.get(SPACE) is True
+    try:
+        tokenizer = Tokenizer(models.BPE(vocabulary, pairs))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise Failure(f"vocab.json and merges.txt are no vocabulary: {error}", place, "Both must be of the same model") from None
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=spaced)
+    tokenizer.decoder = decoders.ByteLevel()
+    listed = [AddedToken(piece, normalized=False, lstrip=piece == "<mask>")
+              for piece in ("<s>", "<pad>", "</s>", "<unk>", "<mask>") if "<mask>" in vocabulary and piece in vocabulary]
+    tokenizer.add_special_tokens(listed or [AddedToken("<|endoftext|>", normalized=False)])
+    if "<mask>" in vocabulary:
+        tokenizer.post_processor = processors.RobertaProcessing(
+            *((piece, tokenizer.token_to_id(piece)) for piece in ("</s>", "<s>")), add_prefix_space=spaced)
+    return tokenizer.to_str(pretty=False), []
+
+
+def from_sentencepiece(folder, path):
+    """What transformers makes of SentencePiece's model; config.json or tokenizer_config.json tells of which kind it is."""
+    if importlib.util.find_spec("sentencepiece") is None:
+        raise Failure(f"no tokenizer.json, and to read {path.name} transformers wants the Python package sentencepiece", folder,
+                      "Run: pip install sentencepiece. Or save the tokenizer where it is installed: "
+                      "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(NEW)")
+    from transformers import AutoTokenizer
+    from transformers.utils import logging
+
+    shown = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        made = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        text = made.backend_tokenizer.to_str()
+    except Exception as error:  # of whatever a damaged file makes it raise
+        said = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise Failure(f"transformers cannot read this tokenizer: {said}", path,
+                      "Save it with a tokenizer.json: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(NEW)") from None
+    finally:
+        logging.set_verbosity(shown)
+    return text, [f"made of {path.name} by transformers"]
 
 
 def content_of(value, default):

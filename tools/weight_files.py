@@ -1,5 +1,7 @@
 """The tensors of a Hugging Face folder, from whatever files hold them."""
 
+import pathlib
+
 from tools.failure import Failure, known_list, system_errors
 from tools.model_folder import check_whole, member, no_weights
 from tools.text_files import read_json_file
@@ -21,6 +23,9 @@ def load_shards(index, load):
     shards = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
         raise Failure("not an object whose weight_map names a file for each tensor", index, "Fetch the index again")
+    apart = [shard for shard in shards.values() if pathlib.PurePath(shard).name != shard or shard == ".."]
+    if apart:
+        raise Failure(f"the shard {apart[0]!r} does not lie beside its index", index, "Fetch the index again")
     absent = sorted(shard for shard in set(shards.values()) if not (index.parent / shard).exists())
     if absent:
         raise Failure(f"no such file: {len(absent)} of {len(set(shards.values()))} shards are absent, "
@@ -28,6 +33,10 @@ def load_shards(index, load):
     tensors = {}
     for shard in sorted(set(shards.values())):
         tensors |= load(index.parent / shard)
+    lacking = sorted(set(shards) - set(tensors))
+    if lacking:
+        raise Failure(f"{len(lacking)} of {len(shards)} tensors are not in the shards that it names: "
+                      f"{known_list(lacking, 3)}", index, "Fetch index and shards again, of one revision")
     return tensors
 
 

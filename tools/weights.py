@@ -36,12 +36,15 @@ def named_tensors(tensors, kind, where):
     for name, tensor in tensors.items():
         own = canonical(name.removeprefix(inner) if name.startswith(inner) else name.removeprefix(outer), kind["prefix"])
         turned = any(own.endswith(end) for end in kind["transposed"]) and tensor.dim() == 2
-        tensor = tensor.t() if turned else tensor
-        named[own] = tensor.squeeze(0) if own in kind["flat"] and tensor.dim() == 2 else tensor
+        flat = own in kind["flat"] and tensor.dim() == 2 and tensor.shape[0] == 1
+        named[own] = tensor.t() if turned else tensor[0] if flat else tensor
     for theirs, ours in kind["tied"].items():  # one tensor, which may have been saved under either name alone
         twin = named.pop(theirs, None)
         if twin is None or twin.shape == named.setdefault(ours, twin).shape and twin.float().equal(named[ours].float()):
             continue
+        if twin.shape != named[ours].shape:
+            raise Failure(f"a head of another vocabulary: {theirs} has shape {tuple(twin.shape)}, {ours} "
+                          f"{tuple(named[ours].shape)}", where, "Body and head must be of the same model")
         if twin.dim() == 1:
             raise Failure(f"{theirs} and {ours} differ, which should be one", where,
                           "Save the model again with save_pretrained")

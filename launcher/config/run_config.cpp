@@ -120,7 +120,9 @@ void RunOptions::fields(Fields& f) {
 void ModelOptions::fields(Fields& f) {
   f.text("weights", weights, "model archive, used where there is no init");
   f.choice("device", device, "where to compute");
-  f.choice("precision", precision, "of weights and arithmetic");
+  f.choice("precision", precision,
+           "of weights and arithmetic; bf16: of products of matrices, all else is float32");
+  f.choice("frozen", frozen, "how weights that are not trained are held");
   f.flag(
       "recompute", recompute,
       "run layers again in backward, of which only the inputs are kept: less memory, same result");

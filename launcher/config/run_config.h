@@ -28,9 +28,14 @@ constexpr std::array<std::string_view, 3> words_of(Processor) {
   return {"auto", "cpu", "cuda"};
 }
 
-enum class Precision { float32, float64 };
-constexpr std::array<std::string_view, 2> words_of(Precision) {
-  return {"float32", "float64"};
+enum class Precision { float32, float64, bf16 };
+constexpr std::array<std::string_view, 3> words_of(Precision) {
+  return {"float32", "float64", "bf16"};
+}
+
+enum class Frozen { same, bf16 };
+constexpr std::array<std::string_view, 2> words_of(Frozen) {
+  return {"same", "bf16"};
 }
 
 /// The top-level keys of a stage.
@@ -49,6 +54,7 @@ struct ModelOptions {
   std::string weights = ".cache/models/minilm-mlm.h5";  // used where there is no init
   Processor device = Processor::automatic;
   Precision precision = Precision::float32;
+  Frozen frozen = Frozen::same;
   bool recompute = false;
   bool allow_changed = false;  // go on from another one than before
   void fields(Fields& f);

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <set>
+
 #include "core/error.h"
 #include "core/registry.h"
 #include "launcher/process/machine.h"
@@ -26,12 +28,34 @@ Pretrained read_archive(const StageConfig& config) {
   return Pretrained::from_archive(Archive::load(config.model.weights), config.model.weights);
 }
 
+void check_precision(const ModelOptions& options, at::Device device) {
+  const bool products = options.precision == Precision::bf16, held = options.frozen == Frozen::bf16;
+  const char* const place = products ? "model.precision = \"bf16\"" : "model.frozen = \"bf16\"";
+  if (held && options.precision == Precision::float64) {
+    throw Error(Fault::usage, "products of float64 with weights that are held in bf16", place,
+                "Leave model.frozen out, or set model.precision to float32 or bf16.");
+  }
+  if (!(products || held) || !device.is_cpu()) return;
+  const std::string why = why_no_bf16_products();
+  if (why.empty()) return;
+  throw Error(Fault::usage, why + ": products of bf16 would be slower than those of fp32", place,
+              "Leave it out on this machine, or use a GPU: model.device=cuda.");
+}
+
 /// The model in the precision and on the device of the configuration, run as that says.
 Pretrained placed(Pretrained model, const StageConfig& config, at::Device device) {
+  check_precision(config.model, device);
   const auto precision = config.model.precision == Precision::float64 ? at::kDouble : at::kFloat;
   model.place(device, precision);
   model.recompute = config.model.recompute;
+  if (config.model.precision == Precision::bf16) model.products = at::kBFloat16;
   return model;
+}
+
+std::set<std::string> trained_in(const Params& theta) {
+  std::set<std::string> out;
+  for (const auto& [name, value] : under(theta, kModelPrefix)) out.insert(name);
+  return out;
 }
 
 Pretrained read_model(const StageConfig& config, const std::optional<Checkpoint>& init) {
@@ -81,6 +105,7 @@ void Assembly::build(std::vector<const DatasetInfo*> datasets) {
                                               .rng = rng.at("method")});
   const Params initial = method->initial();
   theta = std::make_unique<FlatParams>(initial, method->groups(initial));
+  if (config.model.frozen == Frozen::bf16) pretrained.freeze(trained_in(initial));
   if (init) adopted = adopt(*init, *theta);
 }
 

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
+#include "core/config/fields.h"
 #include "core/error.h"
 #include "core/files/files.h"
 #include "core/json.h"
@@ -10,6 +12,7 @@
 #include "core/spelling.h"
 #include "launcher/verbs/verb.h"
 #include "models/backbone.h"
+#include "models/vocabulary.h"
 
 namespace metaloom {
 namespace {
@@ -21,6 +24,16 @@ Json json_of(const Parameter& parameter) {
           {"layer", parameter.layer}};
 }
 
+/// The special pieces that rows are framed with, by role.
+Json roles_of(const Framing& framing) {
+  std::set<std::string> roles;
+  for (const auto* part : {&framing.before, &framing.between, &framing.after}) {
+    for (const Special role : *part) roles.emplace(words_of(role)[static_cast<std::size_t>(role)]);
+  }
+  if (framing.answer == ReadAt::mask) roles.emplace("mask");
+  return roles;
+}
+
 /// What tools/weights.py reads and writes files by: there is one place that knows a kind's
 /// parameters, and it is the backbone.
 Json description_of(const std::string& name, const Backbone& backbone) {
@@ -29,12 +42,33 @@ Json description_of(const std::string& name, const Backbone& backbone) {
   Json tied = Json::object(), parameters = Json::array();
   for (const auto& [theirs, ours] : layout.tied) tied[theirs] = ours;
   for (const Parameter& parameter : backbone.parameters()) parameters.push_back(json_of(parameter));
-  return {{"backbone", name},          {"layers", geometry.layers},
-          {"width", geometry.width},   {"vocabulary", geometry.vocabulary},
-          {"prefix", layout.prefix},   {"tied", tied},
-          {"ignored", layout.ignored}, {"transposed", layout.transposed},
-          {"flat", layout.flat},       {"parameters", parameters}};
+  return {{"backbone", name},
+          {"layers", geometry.layers},
+          {"width", geometry.width},
+          {"vocabulary", geometry.vocabulary},
+          {"positions", geometry.positions},
+          {"roles", roles_of(backbone.framing())},
+          {"types", backbone.framing().types},
+          {"prefix", layout.prefix},
+          {"tied", tied},
+          {"ignored", layout.ignored},
+          {"transposed", layout.transposed},
+          {"flat", layout.flat},
+          {"parameters", parameters}};
 }
+
+struct TokenizerFiles {
+  std::string tokenizer, pieces;
+
+  void fields(Fields& f) {
+    f.text("tokenizer", tokenizer, "a tokenizer.json that is to run with the model");
+    f.text("pieces", pieces, "its pieces, one a line, by number");
+  }
+  void check(const Backbone& backbone) const {
+    const auto made = tokenizer_of(lines_of(read_text(pieces)), read_text(tokenizer), tokenizer);
+    check_roles(backbone.framing(), *made, tokenizer);
+  }
+};
 
 class Models final : public Verb {
  public:
@@ -43,16 +77,19 @@ class Models final : public Verb {
            "Lists the kinds of models that `metaloom import` takes, by the model_type of their\n"
            "config.json. With a model's config.json it prints, as JSON, the name, shape and part "
            "of\n"
-           "every parameter that such a model has, and how Hugging Face's files spell them.\n"
+           "every parameter that such a model has, and how Hugging Face's files spell them.\n\n"
+           "With tokenizer=TOKENIZER.json pieces=FILE (one a line, by number) it refuses a "
+           "tokenizer\n"
+           "that cannot run here, or that lacks a piece that the model's rows need.\n"
            "\nExample\n  metaloom models FOLDER/config.json\n";
   }
 
   int run(const Arguments& arguments) const override {
-    if (!arguments.assignments.empty()) {
-      throw Error(Fault::usage, "models takes no keys", arguments.assignments.front(),
-                  "Give a config.json, or nothing.");
-    }
-    if (arguments.targets.empty()) {
+    TokenizerFiles files;
+    Table table;
+    for (const std::string& assignment : arguments.assignments) table.assign(assignment);
+    read_fields(table, "", files);
+    if (arguments.targets.empty() && arguments.assignments.empty()) {
       for (const auto& [name, entry] : Registry<Backbone>::entries())
         fmt::print("{:14} {}\n", name, entry.about);
       return 0;
@@ -70,7 +107,9 @@ class Models final : public Verb {
       throw Error(Fault::data, fmt::format("models of the kind \"{}\" are not known", name), file,
                   did_you_mean(name, known));
     }
-    fmt::print("{}\n", description_of(name, *Registry<Backbone>::make(name, text)).dump());
+    const auto backbone = Registry<Backbone>::make(name, text);
+    if (!files.tokenizer.empty()) files.check(*backbone);
+    fmt::print("{}\n", description_of(name, *backbone).dump());
     return 0;
   }
 };

@@ -27,10 +27,43 @@ Mean mean_of(const Pieces& pieces) {
   return counts;
 }
 
-Pieces pieces_of(const DatasetInfo& dataset, std::size_t label, bool whole) {
+using Words = std::vector<std::vector<Pieces>>;  // by label
+
+/// The pieces of a word that begins a text; the word's own where its letters are not known.
+Pieces at_beginning(const Pieces& word, const Tokenizer& tokenizer) {
+  const auto text = [&tokenizer](Pieces::const_iterator from, Pieces::const_iterator to) {
+    return tokenizer.words_of({from, to});
+  };
+  try {
+    Pieces out = tokenizer.pieces_of(text(word.begin(), word.end()), Tokenizer::Before::nothing);
+    const std::int32_t unknown = tokenizer.special(Special::unknown);
+    if (out.empty() || std::find(out.begin(), out.end(), unknown) != out.end()) return word;
+    // A space by itself tells nothing of the word.
+    if (out.size() > 1 && text(out.begin(), out.begin() + 1).empty()) out.erase(out.begin());
+    return out;
+  } catch (const Error&) {  // by a table of letters that is not here
+    return word;
+  }
+}
+
+bool keeps_spaces(const Tokenizer& tokenizer) {
+  return tokenizer.pieces_of("a", Tokenizer::Before::nothing) !=
+         tokenizer.pieces_of("a", Tokenizer::Before::space);
+}
+
+Words words_by(const LabelRule& rule, const DatasetInfo& dataset) {
+  Words out = dataset.label_words;
+  if (rule.at_beginning == nullptr || !keeps_spaces(*rule.at_beginning)) return out;
+  for (auto& words : out) {
+    for (Pieces& word : words) word = at_beginning(word, *rule.at_beginning);
+  }
+  return out;
+}
+
+Pieces pieces_of(const DatasetInfo& dataset, const Words& words, std::size_t label, bool whole) {
   Pieces pieces;
-  if (label < dataset.label_words.size()) {
-    for (const auto& word : dataset.label_words[label]) {
+  if (label < words.size()) {
+    for (const Pieces& word : words[label]) {
       if (!word.empty())
         pieces.insert(pieces.end(), word.begin(), whole ? word.end() : word.begin() + 1);
     }
@@ -55,14 +88,15 @@ Pieces pieces_of(const DatasetInfo& dataset, std::size_t label, bool whole) {
       "metaloom adapt.");
 }
 
-std::vector<Pieces> told_apart(const DatasetInfo& dataset) {
+std::vector<Pieces> told_apart(const DatasetInfo& dataset, const LabelRule& rule) {
   const std::size_t count = dataset.labels.size();
-  std::vector<bool> whole(count, false);
+  const Words words = words_by(rule, dataset);
+  std::vector<bool> whole(count, rule.pieces == LabelPieces::mean);
   for (;;) {  // ends: each turn takes all pieces of one class more
     std::vector<Pieces> out;
     std::map<Mean, std::vector<std::size_t>> equal;
     for (std::size_t label = 0; label < count; ++label) {
-      out.push_back(pieces_of(dataset, label, whole[label]));
+      out.push_back(pieces_of(dataset, words, label, whole[label]));
       equal[mean_of(out.back())].push_back(label);
     }
     std::set<std::size_t> more;
@@ -82,8 +116,8 @@ std::vector<Pieces> told_apart(const DatasetInfo& dataset) {
 
 }  // namespace
 
-ClassPieces::ClassPieces(const std::vector<const DatasetInfo*>& datasets) {
-  for (const DatasetInfo* dataset : datasets) pieces_[dataset] = told_apart(*dataset);
+ClassPieces::ClassPieces(const std::vector<const DatasetInfo*>& datasets, const LabelRule& rule) {
+  for (const DatasetInfo* dataset : datasets) pieces_[dataset] = told_apart(*dataset, rule);
 }
 
 const std::vector<std::int32_t>& ClassPieces::of(const DatasetInfo& dataset,

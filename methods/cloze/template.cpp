@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -13,7 +14,8 @@ namespace metaloom {
 namespace {
 
 constexpr std::int64_t kMostSoftTokens = 512;
-constexpr std::string_view kMask = "[MASK]";  // the template's word for it, in every model
+// The template's words for it, in every model.
+constexpr std::array<std::string_view, 2> kMasks{"[MASK]", "{mask}"};
 
 std::vector<std::string> split_words(const std::string& words) {
   std::vector<std::string> out;
@@ -80,6 +82,7 @@ Template::Template(const std::string& words, const Pretrained& pretrained, std::
   read_at_ = framing_.answer;
   for (const std::string& word : split_words(words)) add_word(word, words);
   check(words);
+  answer_begins_ = pieces_.front().kind == Piece::mask;
   close();
   if (frame_tokens() >= max_length_) {
     throw bad_template(fmt::format("the template takes {} of max_length = {} tokens and leaves no "
@@ -103,6 +106,11 @@ Template Template::plain(const Pretrained& pretrained, std::int64_t max_length) 
   return out;
 }
 
+std::string Template::usual(const std::string& words, const Pretrained& pretrained) {
+  if (pretrained.backbone->framing().answer == ReadAt::mask) return words;
+  return words.substr(0, words.find(" [MASK]"));
+}
+
 /// 0 where the tokenizer has no such piece: what is padded is not read, what is soft is replaced.
 std::int32_t Template::id_of(Special role) const {
   return std::max(tokenizer_->special(role), 0);
@@ -121,7 +129,8 @@ void Template::add_word(const std::string& word, const std::string& words) {
     pieces_.push_back({Piece::text});
   } else if (word == "{pair}") {
     pieces_.push_back({Piece::pair});
-  } else if (word == kMask || (mask >= 0 && word == tokenizer_->piece(mask))) {
+  } else if (std::find(kMasks.begin(), kMasks.end(), word) != kMasks.end() ||
+             (mask >= 0 && word == tokenizer_->piece(mask))) {
     pieces_.push_back({Piece::mask, id_of(Special::mask)});
   } else if (const std::int64_t soft = soft_count(word, words); soft > 0) {
     pieces_.insert(pieces_.end(), soft, Piece{Piece::soft, id_of(Special::unknown)});
@@ -149,8 +158,12 @@ void Template::check(const std::string& words) const {
   }
   const std::int64_t masks = count(Piece::mask);
   if (framing_.answer != ReadAt::mask && masks > 0) {
-    throw bad_template("a [MASK] for a model that answers with the next word", words,
-                       "Leave it out and let the template end where the label word belongs.");
+    throw bad_template(
+        fmt::format("a [MASK] for a model that {} and answers with the next word",
+                    tokenizer_->special(Special::mask) < 0 ? "has no such piece" : "reads on"),
+        words,
+        "Leave it out and let the template end where the label word belongs, as in \"{text} The "
+        "topic is\".");
   }
   if (framing_.answer == ReadAt::mask && masks != 1) {
     throw bad_template(fmt::format("{} times [MASK] where one is needed", masks), words,

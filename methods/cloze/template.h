@@ -1,8 +1,9 @@
 // Turns examples into what the model sees: text and pair as its backbone frames them, or a template
 // with soft tokens and a mask. Template words are separated by single spaces: "{text}" (and
-// "{pair}") is replaced by the row's pieces, "<soft:8>" by 8 soft tokens, "[MASK]" by the model's
-// mask, whatever it is called there; everything else is looked up in the vocabulary. A model that
-// is read at the next token answers behind the template's last word and wants no mask.
+// "{pair}") is replaced by the row's pieces, "<soft:8>" by 8 soft tokens, "[MASK]" or "{mask}" by
+// the model's mask, whatever it is called there; everything else is looked up in the vocabulary,
+// with the space before it where something stands before it. A model that is read at the next
+// token answers behind the template's last word ("{text} The topic is") and wants no mask.
 #pragma once
 
 #include <string>
@@ -27,7 +28,14 @@ class Template {
   /// the position that stands for a row.
   static Template plain(const Pretrained& pretrained, std::int64_t max_length);
 
+  /// A default template as this model takes it: up to its [MASK], where the next word is the
+  /// answer.
+  static std::string usual(const std::string& words, const Pretrained& pretrained);
+
   std::int64_t soft_tokens() const { return soft_tokens_; }
+  /// Whether nothing stands before the label word: tokenizers that keep spaces cut it then as a
+  /// text's first.
+  bool answer_begins() const { return answer_begins_; }
   /// Tokens of the frame, special pieces included, text not.
   std::int64_t frame_tokens() const;
   /// Whether a piece is one of those that the backbone frames rows with.
@@ -61,6 +69,7 @@ class Template {
   ReadAt read_at_ = ReadAt::first;
   std::vector<Piece> pieces_;
   std::int64_t max_length_ = 0, soft_tokens_ = 0;
+  bool answer_begins_ = false;
 };
 
 }  // namespace metaloom

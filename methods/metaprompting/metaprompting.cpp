@@ -28,10 +28,14 @@ class MetaPrompting final : public Method, public Classifier {
     read(section);
     options_.check();
     require_mlm_head(pretrained_);
+    if (options_.words == MetaPromptingOptions().words)
+      options_.words = Template::usual(options_.words, pretrained_);
     frame_.emplace(options_.words, pretrained_, max_length_);
     scope_ = Registry<Scope>::make(options_.scope, section, scope_ingredients(ingredients.rng));
     for (const DatasetInfo* dataset : ingredients.datasets) check(*dataset);
-    pieces_.emplace(ingredients.datasets);
+    pieces_.emplace(ingredients.datasets,
+                    LabelRule{options_.label_pieces,
+                              frame_->answer_begins() ? pretrained_.tokenizer.get() : nullptr});
     const Params theta = initial();
     fast_numbers_ = static_cast<double>(
         theta.select([this](std::string_view name) { return scope_->is_fast(name); }).numel());

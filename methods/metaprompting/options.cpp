@@ -10,7 +10,10 @@ namespace metaloom {
 
 void MetaPromptingOptions::fields(Fields& f) {
   f.text("template", words,
-         "what the model reads: {text}, one [MASK], {pair} if rows are pairs, <soft:n>");
+         "what the model reads: {text}, one [MASK] (none where a model answers with the next "
+         "word), {pair} if rows are pairs, <soft:n>");
+  f.choice("label_pieces", label_pieces,
+           "which pieces stand for a label word: its first, or the mean over all of them");
   f.choice("rule", rule, "how the outer gradient is taken", Registry<MetaRule>::names());
   f.choice("inner_optimizer", inner_optimizer, "what makes the inner steps",
            Registry<InnerOptimizer>::names());

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/config/fields.h"
+#include "methods/cloze/class_pieces.h"
 #include "methods/cloze/soft_prompt.h"
 #include "methods/meta/inner_rates.h"
 
@@ -12,6 +13,7 @@ namespace metaloom {
 
 struct MetaPromptingOptions {
   std::string words = "<soft:8> {text} , the topic is [MASK] .";
+  LabelPieces label_pieces = LabelPieces::first;
   std::string rule = "maml", inner_optimizer = "sgd", scope = "prompt";
   SoftStart soft_init = SoftStart::words;
   std::string soft_words = "the topic of this text is about";

@@ -173,7 +173,7 @@ Hidden Mlm::hidden(const Task& task, const Rng& rng) const {
 }
 
 at::Tensor Mlm::logits_MV(const Params& theta, const Hidden& rows, const Rng* dropout) const {
-  const SharedWeights weights(overlaid(pretrained_.weights, theta));
+  const SharedWeights weights(overlaid(pretrained_.weights, theta), pretrained_.products);
   ForwardOptions options = pretrained_.forward();
   options.dropout = dropout;
   options.dropout_rate = options_.dropout;

@@ -177,7 +177,7 @@ at::Tensor Muppet::states(const Weights& weights, const Batch& batch, const Rng*
 
 at::Tensor Muppet::answers(const Params& theta, const FramedTask& rows, const Rng* dropout) const {
   const SharedWeights weights(overlaid(pretrained_.weights, theta).merged_with(theta),
-                              /*row_gradients=*/true);
+                              pretrained_.products, /*row_gradients=*/true);
   const Head& head = head_of(*rows.task.dataset);
   const at::Tensor read = states(weights, rows.batch, dropout, head.reads());
   return head.answers({rows, weights, read, dropout});

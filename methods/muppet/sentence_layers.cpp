@@ -33,8 +33,9 @@ at::Tensor SentenceLayers::logits_RN(const Encoded& encoded, const std::string& 
   };
   const Weights& weights = encoded.weights;
   const at::Tensor dense_RD =
-      weights.linear(prefix + ".dense", dropped(encoded.states, "head input")).tanh();
-  return weights.linear(prefix + ".out", dropped(dense_RD, "head output"));
+      at_least_single(weights.linear(prefix + ".dense", dropped(encoded.states, "head input")))
+          .tanh();
+  return at_least_single(weights.linear(prefix + ".out", dropped(dense_RD, "head output")));
 }
 
 }  // namespace metaloom

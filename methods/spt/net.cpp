@@ -48,12 +48,12 @@ at::Tensor SptNet::states_RD(const Params& theta, const Batch& batch,
   options.prompts = &prompts;
   options.keep_R = batch.read_at_R;
   if (theta.contains(kSoftPrompt)) options.soft_TPD = theta.at(kSoftPrompt).unsqueeze(0);
-  return pretrained_.backbone->encode(frozen_, batch, options);
+  return pretrained_.backbone->encode(frozen(), batch, options);
 }
 
 at::Tensor SptNet::log_probabilities(const at::Tensor& states_RD, const Task& task) const {
   return Verbaliser({task}, pieces_)
-      .logits(*pretrained_.backbone, frozen_, states_RD)
+      .logits(*pretrained_.backbone, frozen(), states_RD)
       .log_softmax(1);
 }
 

@@ -27,7 +27,7 @@ class SptNet {
  public:
   /// All of them outlive the net.
   SptNet(const Pretrained& pretrained, const SptPlan& plan, const ClassPieces& pieces)
-      : pretrained_(pretrained), plan_(plan), pieces_(pieces), frozen_(pretrained.weights) {}
+      : pretrained_(pretrained), plan_(plan), pieces_(pieces) {}
 
   struct Loss {
     at::Tensor total;      // what is differentiated
@@ -45,6 +45,7 @@ class SptNet {
   at::Tensor final_scores_RC(const Params& theta, const Task& task, const Batch& batch) const;
 
  private:
+  SharedWeights frozen() const { return SharedWeights(pretrained_.weights, pretrained_.products); }
   at::Tensor gate_N(const Params& theta) const;
   at::Tensor states_RD(const Params& theta, const Batch& batch, const LayerPrompts& prompts) const;
   at::Tensor log_probabilities(const at::Tensor& states_RD, const Task& task) const;
@@ -55,7 +56,6 @@ class SptNet {
   const Pretrained& pretrained_;
   const SptPlan& plan_;
   const ClassPieces& pieces_;
-  SharedWeights frozen_;
 };
 
 }  // namespace metaloom

@@ -7,13 +7,17 @@
 #include <set>
 
 #include "core/error.h"
+#include "methods/cloze/template.h"
 #include "methods/spt/prompts.h"
 
 namespace metaloom {
 
 void SptOptions::fields(Fields& f) {
   f.text("template", words,
-         "what the model reads: {text}, one [MASK], {pair} if rows are pairs, <soft:n>");
+         "what the model reads: {text}, one [MASK] (none where a model answers with the next "
+         "word), {pair} if rows are pairs, <soft:n>");
+  f.choice("label_pieces", label_pieces,
+           "which pieces stand for a label word: its first, or the mean over all of them");
   f.choice("select", select, "the layers that keep prompts: by their gates, or a control");
   f.integers("layers", layers, "select = \"listed\": these layers, 0 for the embeddings' output",
              {0, 1000});
@@ -35,6 +39,8 @@ void SptOptions::fields(Fields& f) {
 
 SptPlan::SptPlan(const Table& section, const Ingredients& in) : rng_(in.rng.at("spt layers")) {
   read_fields(section, "method", options_, {"name"});
+  if (options_.words == SptOptions().words)
+    options_.words = Template::usual(options_.words, in.pretrained);
   const Backbone::Geometry geometry = in.pretrained.backbone->geometry();
   positions_ = geometry.layers;
   steps_ = in.steps;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "methods/cloze/class_pieces.h"
 #include "methods/method.h"
 #include "models/prompt_generator.h"
 
@@ -22,6 +23,7 @@ constexpr std::array<std::string_view, 4> words_of(Select) {
 
 struct SptOptions {
   std::string words = "{text} . it was [MASK] .";
+  LabelPieces label_pieces = LabelPieces::first;
   Select select = Select::gates;
   std::vector<std::int64_t> layers;
   std::int64_t keep = 2, search_steps = 0;

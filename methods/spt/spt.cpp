@@ -41,7 +41,9 @@ class Spt final : public Method, public Classifier {
         plan_(section, in),
         max_length_(max_length_of(in)),
         frame_(plan_.options().words, in.pretrained, max_length_),
-        pieces_(checked(in.datasets)),
+        pieces_(checked(in.datasets),
+                {plan_.options().label_pieces,
+                 frame_.answer_begins() ? in.pretrained.tokenizer.get() : nullptr}),
         net_(pretrained_, plan_, pieces_) {
     require_mlm_head(pretrained_);
   }

@@ -137,15 +137,17 @@ at::Tensor DebertaBody::embed(const Shared& shared, const Batch& batch,
   return x_RLD * token_RL1;
 }
 
-// The distances that the text needs, as the queries or the keys of a layer.
+// The distances of the text as the queries or the keys of a layer, [T, N, D].
 at::Tensor DebertaBody::near(const Shared& shared, int layer, const std::string& own,
                              const std::string& content) const {
   // Dropped as a whole, so that what is dropped does not depend on the text's length.
-  const at::Tensor& table_TMD = shared.context.beside.front();
-  const at::Tensor near_TND =
-      shared.context.dropout.states(table_TMD, layer, DropoutSite::relative, table_TMD.size(1), {})
-          .narrow(1, shared.distances.first, shared.distances.count);
-  return shared.context.weights.linear(config_.own_projections ? own : content, near_TND);
+  const at::Tensor& all_TMD = shared.context.beside.front();
+  const at::Tensor table_TMD =
+      shared.context.dropout.states(all_TMD, layer, DropoutSite::relative, all_TMD.size(1), {});
+  return shared.context.weights
+      .linear(config_.own_projections ? own : content,
+              table_TMD.narrow(1, shared.distances.first, shared.distances.count))
+      .index_select(1, shared.distances.row_N);
 }
 
 at::Tensor DebertaBody::attended(const Shared& shared, int layer, const at::Tensor& x_RKD,
@@ -162,8 +164,8 @@ at::Tensor DebertaBody::attended(const Shared& shared, int layer, const at::Tens
   if (config_.distances.position_to_content) {
     states.near_query_TND = near(shared, layer, near_query(layer), names.query);
   }
-  const at::Tensor scores_RHQK = disentangled_scores(
-      config_.distances, states, heads, shared.distances.row_LL, sight.prompts, keep_R);
+  const at::Tensor scores_RHQK =
+      disentangled_scores(config_.distances, states, heads, sight.prompts, keep_R);
   return attend_by(shared.context, layer, scores_RHQK,
                    by_head(weights.linear(names.value, x_RKD), heads), sight, keep_R);
 }

@@ -84,7 +84,9 @@ HubLayout DebertaV2::hub_layout() const {
                    .tied = {{"cls.predictions.decoder.weight", word_table()},
                             {"cls.predictions.decoder.bias", ours.bias},
                             {other.bias, ours.bias}},
-                   .ignored = {"embeddings.position_ids", "mask_predictions.*"}};
+                   // the last: what training by replaced words adds to the words' embeddings
+                   .ignored = {"embeddings.position_ids", "mask_predictions.*",
+                               "embeddings.word_embeddings._weight"}};
   for (const char* end : {".weight", ".bias"}) {
     layout.tied.emplace_back(other.dense + end, ours.dense + end);
     layout.tied.emplace_back(other.norm + end, ours.norm + end);

@@ -46,25 +46,28 @@ at::Tensor kept(const at::Tensor& x_RKD, const at::Tensor& keep_R) {
 at::Tensor attend(const LayerContext& context, int layer, const at::Tensor& q_RHQE,
                   const at::Tensor& k_RHKE, const at::Tensor& v_RHKE, const Sight& sight,
                   const at::Tensor& keep_R) {
-  const at::Tensor keys_RHKE = for_heads(k_RHKE, q_RHQE.size(1));
+  // Products of attention are in the precision of its values; what was normed or turned is fp32.
+  const at::ScalarType product = v_RHKE.scalar_type();
+  const at::Tensor queries_RHQE = q_RHQE.to(product);
+  const at::Tensor keys_RHKE = for_heads(k_RHKE.to(product), q_RHQE.size(1));
   const at::Tensor values_RHKE = for_heads(v_RHKE, q_RHQE.size(1));
   if (context.attention == Attention::fused && !context.dropout.on()) {
     const std::optional<at::Tensor> bias =
-        sight.bias.defined() ? std::optional<at::Tensor>(sight.bias) : std::nullopt;
-    return side_by_side(at::scaled_dot_product_attention(q_RHQE, keys_RHKE, values_RHKE, bias,
+        sight.bias.defined() ? std::optional<at::Tensor>(sight.bias.to(product)) : std::nullopt;
+    return side_by_side(at::scaled_dot_product_attention(queries_RHQE, keys_RHKE, values_RHKE, bias,
                                                          /*dropout_p=*/0, sight.causal));
   }
   const double scale = 1.0 / std::sqrt(static_cast<double>(q_RHQE.size(3)));
-  const at::Tensor scores_RHQK = at::matmul(q_RHQE * scale, keys_RHKE.transpose(2, 3));
+  const at::Tensor scores_RHQK = at::matmul(queries_RHQE * scale, keys_RHKE.transpose(2, 3));
   return attend_by(context, layer, scores_RHQK, values_RHKE, sight, keep_R);
 }
 
 at::Tensor attend_by(const LayerContext& context, int layer, const at::Tensor& scores_RHQK,
                      const at::Tensor& v_RHKE, const Sight& sight, const at::Tensor& keep_R) {
   const std::int64_t queries = sight.queries > 0 ? sight.queries : scores_RHQK.size(3);
-  const at::Tensor p_RHQK =
-      context.dropout.probabilities(hidden(scores_RHQK, sight).softmax(-1), layer, queries, keep_R);
-  return side_by_side(at::matmul(p_RHQK, v_RHKE));
+  const at::Tensor p_RHQK = context.dropout.probabilities(
+      hidden(at_least_single(scores_RHQK), sight).softmax(-1), layer, queries, keep_R);
+  return side_by_side(at::matmul(p_RHQK.to(v_RHKE.scalar_type()), v_RHKE));
 }
 
 }  // namespace metaloom

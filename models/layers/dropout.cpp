@@ -48,7 +48,7 @@ at::Tensor Dropout::states(const at::Tensor& x_RQD, int layer, DropoutSite site,
       stream(layer, site, row, rows).fill_dropout_mask(mask_RKD.select(0, row), rate_);
     }
   });
-  mask_RKD = mask_RKD.to(x_RQD.options());
+  mask_RKD = mask_RKD.to(x_RQD.device());
   if (keep_R.defined()) {
     mask_RKD = mask_RKD.gather(1, keep_R.view({rows, 1, 1}).expand({rows, 1, width}));
   }
@@ -75,7 +75,7 @@ at::Tensor Dropout::probabilities(const at::Tensor& p_RHQK, int layer, std::int6
       }
     }
   });
-  mask_RHQK = mask_RHQK.to(p_RHQK.options());
+  mask_RHQK = mask_RHQK.to(p_RHQK.device());
   if (keep_R.defined()) {
     mask_RHQK = mask_RHQK.gather(2, keep_R.view({rows, 1, 1, 1}).expand({rows, heads, 1, keys}));
   }

@@ -38,8 +38,13 @@ class Tokenizer {
   using Factory = std::function<std::unique_ptr<Tokenizer>(std::vector<std::string> pieces,
                                                            const std::string& json)>;
   /// What stands before the words: a tokenizer that keeps spaces in its pieces has others for
-  /// "great" and " great".
+  /// "great" and " great". `nothing` is how a text begins, where some put a space of their own;
+  /// `space` puts none before a special piece, or before another space.
   enum class Before { nothing, space };
+  /// How the special pieces are spelled; empty: there is none of this role.
+  struct Spelling {
+    std::string begin, end, mask, pad, unknown;
+  };
 
   virtual ~Tokenizer() = default;
   Tokenizer(const Tokenizer&) = delete;
@@ -52,17 +57,14 @@ class Tokenizer {
   std::int32_t special(Special role) const { return specials_[static_cast<std::size_t>(role)]; }
 
   /// The pieces of words separated by spaces, as tools/data/tokens.py would give them. Special
-  /// pieces stand for themselves; a word without pieces is `unknown`.
+  /// pieces stand for themselves; a word without pieces is `unknown`. Throws Error{usage} on a
+  /// character that the tokenizer normalises by tables that are not here.
   virtual std::vector<std::int32_t> pieces_of(std::string_view words,
                                               Before before = Before::space) const = 0;
   /// Readable text of ids, padding left out. Throws Error{internal} on an id that is none.
   virtual std::string words_of(const std::vector<std::int64_t>& ids) const = 0;
 
  protected:
-  /// How the special pieces are spelled; empty: there is none of this role.
-  struct Spelling {
-    std::string begin, end, mask, pad, unknown;
-  };
   /// Throws Error{data} where a piece stands twice, or a special one that is spelled is missing.
   Tokenizer(std::vector<std::string> pieces, const Spelling& specials);
   /// The piece of `id`. Throws Error{internal} on an id that is none.

@@ -20,8 +20,10 @@ std::string factor_of(const std::string& name, std::string_view which) {
   throw Error(Fault::internal, what, name);
 }
 
-// x [R, ..., I] times m [I, O], or [T, I, O]: row r times the matrix of task r / (R / T).
-at::Tensor times(const at::Tensor& x, const at::Tensor& m) {
+// x [R, ..., I] times m [I, O], or [T, I, O]: row r times the matrix of task r / (R / T). In m's
+// precision.
+at::Tensor times(const at::Tensor& given, const at::Tensor& m) {
+  const at::Tensor x = given.to(m.scalar_type());
   if (m.dim() == 2) return at::matmul(x, m);
   const std::int64_t tasks = m.size(0);
   if (x.size(0) % tasks != 0) {
@@ -32,6 +34,11 @@ at::Tensor times(const at::Tensor& x, const at::Tensor& m) {
   std::vector<std::int64_t> shape = x.sizes().vec();
   shape.back() = m.size(2);
   return at::bmm(x.reshape({tasks, x.numel() / (tasks * x.size(-1)), x.size(-1)}), m).view(shape);
+}
+
+// y + scale * term in y's precision.
+at::Tensor with_term(const at::Tensor& y, const at::Tensor& term, double scale) {
+  return at::add(y, term, scale).to(y.scalar_type());
 }
 
 // Rows `ids_RL` of m [V, r], or of [T, V, r] those of each row's task.
@@ -92,13 +99,13 @@ at::Tensor LowRankWeights::linear(const std::string& name, const at::Tensor& x) 
   const at::Tensor y = base_->linear(name, x);
   if (!has_factors(name)) return y;
   const at::Tensor inner = times(x, down(name).transpose(-2, -1));
-  return at::add(y, times(inner, up(name).transpose(-2, -1)), scale_);
+  return with_term(y, times(inner, up(name).transpose(-2, -1)), scale_);
 }
 
 at::Tensor LowRankWeights::embedding(const std::string& name, const at::Tensor& ids_RL) const {
   const at::Tensor y_RLD = base_->embedding(name, ids_RL);
   if (!has_factors(name)) return y_RLD;
-  return at::add(y_RLD, times(rows_of(up(name), ids_RL), down(name)), scale_);
+  return with_term(y_RLD, times(rows_of(up(name), ids_RL), down(name)), scale_);
 }
 
 at::Tensor LowRankWeights::tied_decoder(const std::string& name, const std::string& bias,
@@ -107,7 +114,7 @@ at::Tensor LowRankWeights::tied_decoder(const std::string& name, const std::stri
   if (!has_factors(name)) return y;
   const at::Tensor words = ids.defined() ? up(name).index_select(-2, ids) : up(name);
   const at::Tensor inner = times(x_ND, down(name).transpose(-2, -1));
-  return at::add(y, times(inner, words.transpose(-2, -1)), scale_);
+  return with_term(y, times(inner, words.transpose(-2, -1)), scale_);
 }
 
 at::Tensor LowRankWeights::layer_norm(const std::string& name, const at::Tensor& x,

@@ -36,7 +36,9 @@ at::Tensor over_root_mean_square(const at::Tensor& x, double epsilon) {
 
 // x_RLI convolved over its positions with weight [O, I / groups, k].
 at::Tensor convolved(const at::Tensor& x_RLI, const at::Tensor& weight, const at::Tensor& bias_O) {
-  return at::conv1d(x_RLI.transpose(1, 2), weight, bias_O, /*stride=*/1, weight.size(2) / 2,
+  const at::ScalarType product = weight.scalar_type();
+  return at::conv1d(x_RLI.to(product).transpose(1, 2), weight, bias_O.to(product), /*stride=*/1,
+                    weight.size(2) / 2,
                     /*dilation=*/1, x_RLI.size(2) / weight.size(1))
       .transpose(1, 2);
 }
@@ -66,45 +68,50 @@ SharedWeights SharedWeights::with_own(const Params& values) const {
 
 at::Tensor SharedWeights::linear(const std::string& name, const at::Tensor& x) const {
   const std::string bias = bias_of(name);
-  return params_.contains(bias) ? at::linear(x, params_.at(weight_of(name)), params_.at(bias))
-                                : at::linear(x, params_.at(weight_of(name)));
+  const at::Tensor weight_OI = factor(params_.at(weight_of(name)));
+  const at::ScalarType product = weight_OI.scalar_type();
+  return params_.contains(bias) ? at::linear(x.to(product), weight_OI, params_.at(bias).to(product))
+                                : at::linear(x.to(product), weight_OI);
 }
 
 at::Tensor SharedWeights::embedding(const std::string& name, const at::Tensor& ids_RL) const {
   const at::Tensor& weight_VD = params_.at(weight_of(name));
   const bool sparse = row_gradients_ && ids_RL.numel() < weight_VD.size(0);
-  return at::embedding(weight_VD, ids_RL, /*padding_idx=*/-1, /*scale_grad_by_freq=*/false, sparse);
+  return at_least_single(
+      at::embedding(weight_VD, ids_RL, /*padding_idx=*/-1, /*scale_grad_by_freq=*/false, sparse));
 }
 
 at::Tensor SharedWeights::layer_norm(const std::string& name, const at::Tensor& x,
                                      double epsilon) const {
   const std::string bias = bias_of(name);
   const at::Tensor none;
-  return at::layer_norm(x, {x.size(-1)}, params_.at(weight_of(name)),
+  return at::layer_norm(at_least_single(x), {x.size(-1)}, params_.at(weight_of(name)),
                         params_.contains(bias) ? params_.at(bias) : none, epsilon);
 }
 
 at::Tensor SharedWeights::rms_norm(const std::string& name, const at::Tensor& x,
                                    double epsilon) const {
-  return over_root_mean_square(x, epsilon) * params_.at(weight_of(name));
+  return over_root_mean_square(at_least_single(x), epsilon) * params_.at(weight_of(name));
 }
 
 at::Tensor SharedWeights::tied_decoder(const std::string& name, const std::string& bias,
                                        const at::Tensor& x_ND, const at::Tensor& ids) const {
-  const at::Tensor& weight_VD = params_.at(weight_of(name));
-  if (bias.empty()) {
-    return at::linear(x_ND, ids.defined() ? weight_VD.index_select(0, ids) : weight_VD);
-  }
-  const at::Tensor& bias_V = params_.at(bias);
-  if (!ids.defined()) return at::linear(x_ND, weight_VD, bias_V);
-  return at::linear(x_ND, weight_VD.index_select(0, ids), bias_V.index_select(0, ids));
+  const auto chosen = [&](const at::Tensor& all) {
+    return factor(ids.defined() ? all.index_select(0, ids) : all);
+  };
+  const at::Tensor weight_VD = chosen(params_.at(weight_of(name)));
+  const at::ScalarType product = weight_VD.scalar_type();
+  if (bias.empty()) return at_least_single(at::linear(x_ND.to(product), weight_VD));
+  return at_least_single(
+      at::linear(x_ND.to(product), weight_VD, chosen(params_.at(bias)).to(product)));
 }
 
 at::Tensor SharedWeights::convolution(const std::string& name, const at::Tensor& x_RLI) const {
-  return convolved(x_RLI, params_.at(weight_of(name)), params_.at(bias_of(name)));
+  return convolved(x_RLI, factor(params_.at(weight_of(name))), params_.at(bias_of(name)));
 }
 
-TaskWeights::TaskWeights(Params shared, Params per_task, std::int64_t tasks) : tasks_(tasks) {
+TaskWeights::TaskWeights(Params shared, Params per_task, std::int64_t tasks, Products products)
+    : tasks_(tasks) {
   if (tasks < 1) throw Error(Fault::internal, "weights for " + std::to_string(tasks) + " tasks");
   for (const auto& [name, value] : per_task) {
     if (value.dim() < 1 || value.size(0) != tasks) {
@@ -115,9 +122,10 @@ TaskWeights::TaskWeights(Params shared, Params per_task, std::int64_t tasks) : t
   // One task needs none of the batched paths.
   if (tasks == 1) {
     shared_ = SharedWeights(
-        shared.merged_with(per_task.map([](const at::Tensor& value) { return value.squeeze(0); })));
+        shared.merged_with(per_task.map([](const at::Tensor& value) { return value.squeeze(0); })),
+        products);
   } else {
-    shared_ = SharedWeights(std::move(shared));
+    shared_ = SharedWeights(std::move(shared), products);
     per_task_ = std::move(per_task);
   }
 }
@@ -140,17 +148,17 @@ at::Tensor TaskWeights::linear(const std::string& name, const at::Tensor& x) con
   const std::string weight = weight_of(name), bias = bias_of(name);
   const bool own_weight = per_task_.contains(weight), own_bias = per_task_.contains(bias);
   if (!own_weight && !own_bias) return shared_.linear(name, x);
-  const at::Tensor x_TNI = by_task(x, tasks_);
+  const at::Tensor matrix = shared_.factor(own_weight ? per_task_.at(weight) : shared_.at(weight));
+  const at::ScalarType product = matrix.scalar_type();
+  const at::Tensor x_TNI = by_task(x.to(product), tasks_);
   if (!own_weight) {  // BitFit's case: the bias alone is the task's own
-    const at::Tensor y_TNO = at::linear(x_TNI, shared_.at(weight));
-    return as_rows(y_TNO + per_task_.at(bias).unsqueeze(1), x);
+    return as_rows(at::linear(x_TNI, matrix) + per_task_.at(bias).to(product).unsqueeze(1), x);
   }
-  const at::Tensor weight_TIO = per_task_.at(weight).transpose(1, 2);
-  if (own_bias) return as_rows(at::baddbmm(per_task_.at(bias).unsqueeze(1), x_TNI, weight_TIO), x);
-  if (shared_.contains(bias)) {
-    return as_rows(at::baddbmm(shared_.at(bias).view({1, 1, -1}), x_TNI, weight_TIO), x);
-  }
-  return as_rows(at::bmm(x_TNI, weight_TIO), x);
+  const at::Tensor weight_TIO = matrix.transpose(1, 2);
+  if (!own_bias && !shared_.contains(bias)) return as_rows(at::bmm(x_TNI, weight_TIO), x);
+  const at::Tensor bias_T1O =
+      own_bias ? per_task_.at(bias).unsqueeze(1) : shared_.at(bias).view({1, 1, -1});
+  return as_rows(at::baddbmm(bias_T1O.to(product), x_TNI, weight_TIO), x);
 }
 
 at::Tensor TaskWeights::embedding(const std::string& name, const at::Tensor& ids_RL) const {
@@ -161,7 +169,7 @@ at::Tensor TaskWeights::embedding(const std::string& name, const at::Tensor& ids
   const at::Tensor offset_T1 =
       at::arange(tasks_, ids_RL.options()).unsqueeze(1) * weight_TVD.size(1);
   const at::Tensor ids_TN = by_task(ids_RL.unsqueeze(-1), tasks_).squeeze(-1) + offset_T1;
-  return at::embedding(weight_TVD.flatten(0, 1), ids_TN.view(ids_RL.sizes()));
+  return at_least_single(at::embedding(weight_TVD.flatten(0, 1), ids_TN.view(ids_RL.sizes())));
 }
 
 at::Tensor TaskWeights::layer_norm(const std::string& name, const at::Tensor& x,
@@ -170,7 +178,8 @@ at::Tensor TaskWeights::layer_norm(const std::string& name, const at::Tensor& x,
   if (!per_task_.contains(weight) && !per_task_.contains(bias)) {
     return shared_.layer_norm(name, x, epsilon);
   }
-  const at::Tensor x_TND = by_task(at::layer_norm(x, {x.size(-1)}, {}, {}, epsilon), tasks_);
+  const at::Tensor x_TND =
+      by_task(at::layer_norm(at_least_single(x), {x.size(-1)}, {}, {}, epsilon), tasks_);
   if (!contains(bias)) return as_rows(x_TND * vector(weight), x);
   return as_rows(at::addcmul(vector(bias), x_TND, vector(weight)), x);
 }
@@ -179,7 +188,8 @@ at::Tensor TaskWeights::rms_norm(const std::string& name, const at::Tensor& x,
                                  double epsilon) const {
   const std::string weight = weight_of(name);
   if (!per_task_.contains(weight)) return shared_.rms_norm(name, x, epsilon);
-  return as_rows(by_task(over_root_mean_square(x, epsilon), tasks_) * vector(weight), x);
+  return as_rows(
+      by_task(over_root_mean_square(at_least_single(x), epsilon), tasks_) * vector(weight), x);
 }
 
 at::Tensor TaskWeights::vector(const std::string& full_name) const {
@@ -195,16 +205,17 @@ at::Tensor TaskWeights::tied_decoder(const std::string& name, const std::string&
   const auto chosen = [&ids](const at::Tensor& all, std::int64_t dim) {
     return ids.defined() ? all.index_select(dim, ids) : all;
   };
-  const at::Tensor x_TND = by_task(x_ND, tasks_);
-  if (bias.empty()) {
-    return as_rows(at::bmm(x_TND, chosen(per_task_.at(weight), 1).transpose(1, 2)), x_ND);
-  }
-  const at::Tensor bias_T1C = own_bias ? chosen(per_task_.at(bias), 1).unsqueeze(1)
-                                       : chosen(shared_.at(bias), 0).view({1, 1, -1});
-  if (!own_weight)
-    return as_rows(at::linear(x_TND, chosen(shared_.at(weight), 0)) + bias_T1C, x_ND);
-  return as_rows(at::baddbmm(bias_T1C, x_TND, chosen(per_task_.at(weight), 1).transpose(1, 2)),
-                 x_ND);
+  const at::Tensor matrix =
+      shared_.factor(own_weight ? chosen(per_task_.at(weight), 1) : chosen(shared_.at(weight), 0));
+  const at::ScalarType product = matrix.scalar_type();
+  const at::Tensor x_TND = by_task(x_ND.to(product), tasks_);
+  const auto rows = [&](const at::Tensor& y_TNC) { return at_least_single(as_rows(y_TNC, x_ND)); };
+  if (bias.empty()) return rows(at::bmm(x_TND, matrix.transpose(1, 2)));
+  const at::Tensor bias_T1C = (own_bias ? chosen(per_task_.at(bias), 1).unsqueeze(1)
+                                        : chosen(shared_.at(bias), 0).view({1, 1, -1}))
+                                  .to(product);
+  if (!own_weight) return rows(at::linear(x_TND, matrix) + bias_T1C);
+  return rows(at::baddbmm(bias_T1C, x_TND, matrix.transpose(1, 2)));
 }
 
 at::Tensor TaskWeights::convolution(const std::string& name, const at::Tensor& x_RLI) const {
@@ -221,7 +232,7 @@ at::Tensor TaskWeights::convolution(const std::string& name, const at::Tensor& x
   // A task's channels are groups of their own: row n of every task side by side, [N, L, T * I].
   const at::Tensor x_TNLI = by_task(x_RLI, tasks_).unflatten(1, {-1, x_RLI.size(1)});
   const at::Tensor x_NLC = x_TNLI.permute({1, 2, 0, 3}).flatten(2);
-  return convolved(x_NLC, of_tasks(weight, own_weight), of_tasks(bias, own_bias))
+  return convolved(x_NLC, shared_.factor(of_tasks(weight, own_weight)), of_tasks(bias, own_bias))
       .unflatten(2, {tasks_, -1})
       .permute({2, 0, 1, 3})
       .flatten(0, 1);

@@ -1,6 +1,8 @@
 // Weights: how a layer reads its parameters. Models never index Params; they ask for a linear
 // map, an embedding or a vector by name, so that the same forward pass serves one shared model,
-// T tasks with their own copies, or low-rank factors beside it (models/weights/low_rank.h).
+// T tasks with their own copies, or low-rank factors beside it (models/weights/low_rank.h). What
+// linear() and convolution() give has the precision of the product (models/weights/precision.h);
+// all else is at least fp32.
 // Legend: R rows of a batch, L positions, I in, O out, D width, T tasks.
 #pragma once
 
@@ -10,6 +12,7 @@
 #include <string>
 
 #include "core/params.h"
+#include "models/weights/precision.h"
 
 namespace metaloom {
 
@@ -49,8 +52,8 @@ class SharedWeights final : public Weights {
   SharedWeights() = default;
   /// With `row_gradients`, a table's gradient is sparse where fewer rows are looked up than it
   /// has: a vocabulary's is then not as long as the vocabulary. Not twice differentiable.
-  explicit SharedWeights(Params params, bool row_gradients = false)
-      : params_(std::move(params)), row_gradients_(row_gradients) {}
+  explicit SharedWeights(Params params, Products products = {}, bool row_gradients = false)
+      : params_(std::move(params)), products_(products), row_gradients_(row_gradients) {}
   at::Tensor linear(const std::string& name, const at::Tensor& x) const override;
   at::Tensor embedding(const std::string& name, const at::Tensor& ids_RL) const override;
   at::Tensor layer_norm(const std::string& name, const at::Tensor& x,
@@ -66,9 +69,14 @@ class SharedWeights final : public Weights {
   }
   SharedWeights with_own(const Params& values) const;
   const at::Tensor& at(const std::string& full_name) const { return params_.at(full_name); }
+  /// A matrix in the precision that it is multiplied in.
+  at::Tensor factor(const at::Tensor& matrix) const {
+    return products_ ? matrix.to(*products_) : matrix;
+  }
 
  private:
   Params params_;
+  Products products_;
   bool row_gradients_ = false;
 };
 
@@ -79,7 +87,7 @@ class TaskWeights final : public Weights {
  public:
   /// Throws Error{internal} where a tensor of per_task has no leading dimension of `tasks`; the
   /// calls below do where their rows do not divide by it.
-  TaskWeights(Params shared, Params per_task, std::int64_t tasks);
+  TaskWeights(Params shared, Params per_task, std::int64_t tasks, Products products = {});
   at::Tensor linear(const std::string& name, const at::Tensor& x) const override;
   at::Tensor embedding(const std::string& name, const at::Tensor& ids_RL) const override;
   at::Tensor layer_norm(const std::string& name, const at::Tensor& x,

@@ -28,7 +28,7 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 # Relative to the largest number of the tensor, for gradients to the largest of all gradients; or, where rounding is larger, so
 # many times what transformers' own fp32 is away from its fp64. In fp64 each gradient is held to its own largest number, too.
 LIMITS = {"float": (1e-5, 8), "double": (1e-11, 1e-8)}
-CONFIGURATIONS = int(os.environ.get("METALOOM_CONFIGURATIONS", "6"))
+CONFIGURATIONS = int(os.environ.get("METALOOM_CONFIGURATIONS", "4"))
 
 
 def layout_of(config, folder):

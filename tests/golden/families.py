@@ -5,6 +5,7 @@ heads, every flag that the backbone knows.
 """
 
 import dataclasses
+import os
 from collections.abc import Callable
 
 import torch
@@ -40,6 +41,7 @@ class Family:
     base: str  # the attribute of the model that is its body
     first: int = 0  # rows of the table of positions before a text's first
     target: bool = False  # whether a decoder reads a target
+    writes: bool = False  # whether it writes texts
 
 
 def sizes(dice, heads=(1, 5), even=False):
@@ -167,7 +169,7 @@ def deberta_v2(dice):
         position_biased_input=dice.random() < 0.5, **more)
 
 
-FAMILIES = {
+ALL = {
     "bert": Family(like_bert(transformers.BertConfig), transformers.BertForMaskedLM, "bert"),
     "roberta": Family(like_bert(transformers.RobertaConfig, 2, type_vocab_size=1), transformers.RobertaForMaskedLM, "roberta", 2),
     "xlm-roberta": Family(like_bert(transformers.XLMRobertaConfig, 2, type_vocab_size=1),
@@ -177,12 +179,22 @@ FAMILIES = {
     "distilbert": Family(distilbert, transformers.DistilBertForMaskedLM, "distilbert"),
     "electra": Family(like_bert(transformers.ElectraConfig, embedding_size=lambda dice: dice.randint(3, 20)),
                       transformers.ElectraForMaskedLM, "electra"),
-    "gpt2": Family(gpt2, transformers.GPT2LMHeadModel, "transformer"),
-    "bart": Family(bart, transformers.BartForConditionalGeneration, "model", target=True),
+    "gpt2": Family(gpt2, transformers.GPT2LMHeadModel, "transformer", writes=True),
+    "bart": Family(bart, transformers.BartForConditionalGeneration, "model", target=True, writes=True),
     "deberta-v2": Family(deberta_v2, transformers.DebertaV2ForMaskedLM, "deberta"),
     "modernbert": Family(modernbert, transformers.ModernBertForMaskedLM, "model"),
-    "llama": Family(like_llama(transformers.LlamaConfig, "attention_bias", "mlp_bias"), transformers.LlamaForCausalLM, "model"),
-    "mistral": Family(like_llama(transformers.MistralConfig, windows="all"), transformers.MistralForCausalLM, "model"),
-    "qwen2": Family(like_llama(transformers.Qwen2Config, windows="some", head_dim=False), transformers.Qwen2ForCausalLM, "model"),
-    "qwen3": Family(like_llama(transformers.Qwen3Config, "attention_bias", windows="some"), transformers.Qwen3ForCausalLM, "model"),
+    "llama": Family(like_llama(transformers.LlamaConfig, "attention_bias", "mlp_bias"), transformers.LlamaForCausalLM, "model", writes=True),
+    "mistral": Family(like_llama(transformers.MistralConfig, windows="all"), transformers.MistralForCausalLM, "model", writes=True),
+    "qwen2": Family(like_llama(transformers.Qwen2Config, windows="some", head_dim=False), transformers.Qwen2ForCausalLM, "model", writes=True),
+    "qwen3": Family(like_llama(transformers.Qwen3Config, "attention_bias", windows="some"), transformers.Qwen3ForCausalLM, "model", writes=True),
 }
+
+
+
+def kinds_tried(otherwise="all"):
+    """METALOOM_KINDS: "all", or some of them for tests that run over many."""
+    wanted = os.environ.get("METALOOM_KINDS", otherwise)
+    return list(ALL) if wanted == "all" else wanted.split(",")
+
+
+FAMILIES = {kind: ALL[kind] for kind in kinds_tried()}

@@ -48,6 +48,28 @@ TEST(ClassPieces, TheFirstPieceOfEachWordAndAllWhereClassesCoincide) {
   }
 }
 
+TEST(ClassPieces, AllPiecesWhereTheMeanIsAskedFor) {
+  const DatasetInfo dataset = made({{{1, 9}}, {{2, 9}, {3}}});
+  const ClassPieces pieces({&dataset}, {.pieces = LabelPieces::mean});
+  EXPECT_EQ(pieces.of(dataset, 0), (std::vector<std::int32_t>{1, 9}));
+  EXPECT_EQ(pieces.of(dataset, 1), (std::vector<std::int32_t>{2, 9, 3}));
+}
+
+// Byte-level pieces: "\u0120" is the space before a word.
+TEST(ClassPieces, WordsThatBeginATextAreCutAnew) {
+  const std::vector<std::string> all{"<s>", "</s>", "a", "b", "\u0120", "\u0120a", "\u0120b"};
+  const auto tokenizer =
+      tokenizer_of(all, R"({"model": {"type": "BPE", "merges": ["\u0120 a", "\u0120 b"]},
+               "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}})",
+                   "test");
+  const DatasetInfo dataset = made({{{5}}, {{6, 2}}});
+  const ClassPieces within({&dataset});
+  EXPECT_EQ(within.of(dataset, 0), (std::vector<std::int32_t>{5}));
+  const ClassPieces first({&dataset}, {.at_beginning = tokenizer.get()});
+  EXPECT_EQ(first.of(dataset, 0), (std::vector<std::int32_t>{2}));
+  EXPECT_EQ(first.of(dataset, 1), (std::vector<std::int32_t>{3}));
+}
+
 TEST(ClassPieces, ClassesThatStayEqualAreRefusedWithTheCure) {
   const std::vector<std::pair<const char*, Words>> rows{
       {"C, C++", {{{9}}, {{1}}, {{1}}}},

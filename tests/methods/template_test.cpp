@@ -173,7 +173,18 @@ TEST_F(TemplateTest, AModelThatForetellsIsReadAtItsLastPiece) {
   EXPECT_EQ(numbers(batch.read_at_R), (std::vector<std::int64_t>{5, 4}));
   EXPECT_EQ(numbers(Template::plain(causal, 20).frame({&text, &other}, 1).read_at_R),
             (std::vector<std::int64_t>{2, 1}));
+  EXPECT_EQ(Template::usual("{text} is [MASK] .", causal), "{text} is");
+  EXPECT_EQ(Template::usual("{text} is [MASK] .", framed_as({})), "{text} is [MASK] .");
   EXPECT_ERROR(Template("{text} is [MASK]", causal, 20), Fault::usage, "next word", "Leave it out");
+}
+
+TEST_F(TemplateTest, TheMaskHasTwoNamesAndMayStandFirst) {
+  const Example text{{three_}, 0, 0};
+  const Template first("{mask} is {text}", pretrained_, 20);
+  const Template later("{text} is [MASK]", pretrained_, 20);
+  EXPECT_EQ(shown(first.frame({&text}, 1), 0), "[CLS] [MASK] is w20 w21 w22 [SEP]");
+  EXPECT_TRUE(first.answer_begins());
+  EXPECT_FALSE(later.answer_begins());
 }
 
 TEST_F(TemplateTest, BadTemplatesAreRefusedWithTheirCure) {

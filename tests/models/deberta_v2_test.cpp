@@ -50,14 +50,14 @@ TEST(DebertaV2, NearDistancesHaveARowEachAndFarOnesShareSome) {
   const Disentangled kind{.reach = 17, .buckets = 8};
   const at::Tensor rows = rows_of_distances(kind, 20);
   for (std::int64_t distance = -4; distance <= 4; ++distance) {
-    EXPECT_EQ(rows[distance + 19].item<std::int64_t>(), 8 + distance);
+    EXPECT_EQ(rows[distance + 20].item<std::int64_t>(), 8 + distance);
   }
-  EXPECT_EQ(rows[16 + 19].item<std::int64_t>(), 8 + 7);     // the last distance that is told apart
-  EXPECT_EQ(rows[8 + 19].item<std::int64_t>(), 8 + 4 + 2);  // half way by the logarithm
-  EXPECT_EQ(rows[19 + 19].item<std::int64_t>(), 15);        // beyond
+  EXPECT_EQ(rows[16 + 20].item<std::int64_t>(), 8 + 7);     // the last distance that is told apart
+  EXPECT_EQ(rows[8 + 20].item<std::int64_t>(), 8 + 4 + 2);  // half way by the logarithm
+  EXPECT_EQ(rows[19 + 20].item<std::int64_t>(), 15);        // beyond
   EXPECT_EQ(rows[0].item<std::int64_t>(), 0);
   const at::Tensor plain = rows_of_distances({.reach = 3}, 6);
-  EXPECT_TRUE(at::equal(plain, at::tensor({0, 0, 0, 1, 2, 3, 4, 5, 5, 5, 5}, at::kLong)));
+  EXPECT_TRUE(at::equal(plain, at::tensor({0, 0, 0, 0, 1, 2, 3, 4, 5, 5, 5, 5}, at::kLong)));
 }
 
 // Without a distance to them, where prompt rows stand among themselves cannot matter.

@@ -130,6 +130,30 @@ TEST(LowRank, TheBasesOwnGradientsAreThoseOfTheMergedMatrices) {
   EXPECT_TRUE(at::allclose(found.at("a.weight"), wanted.at("a.weight")));
 }
 
+// A bf16 product stays one, for layers go on with it; the factors' own is of their precision.
+TEST(LowRank, ProductsHaveTheBasesPrecision) {
+  for (const std::string& name : Registry<Backbone>::names()) {
+    Shape shape;
+    const auto backbone = backbone_of(name, shape);
+    const Params base = weights_of(*backbone, shape, at::kFloat);
+    Params factors;
+    const Rng rng(3);
+    for (const auto& [full_name, value] : base) {
+      // Every other one: their states meet those of matrices without.
+      if (value.dim() != 2 || rng.at(full_name).below(0, 2) == 0) continue;
+      const std::string matrix = full_name.substr(0, full_name.rfind(".weight"));
+      factors.set(matrix + ".lora_A",
+                  rng.at(full_name).normal_tensor({2, value.size(1)}, 0.3, at::kFloat));
+      factors.set(matrix + ".lora_B", at::zeros({value.size(0), 2}));
+    }
+    const SharedWeights alone(base, at::kBFloat16);
+    const LowRankWeights beside(std::make_unique<SharedWeights>(base, at::kBFloat16), factors, 1);
+    const Batch batch = batch_of(shape);
+    EXPECT_TRUE(at::equal(backbone->encode(beside, batch, {}), backbone->encode(alone, batch, {})))
+        << name;
+  }
+}
+
 TEST(LowRank, FactorsThatDoNotFitAreRefused) {
   const auto made = [](Params factors) {
     Params base;

@@ -17,12 +17,25 @@ SIZES = {"vocab_size": 30522, "hidden_size": 32, "num_hidden_layers": 2, "num_at
 KINDS = {
     "bert": lambda: transformers.BertForMaskedLM(transformers.BertConfig(**SIZES | {"max_position_embeddings": 64})),
     "roberta": lambda: transformers.RobertaForMaskedLM(transformers.RobertaConfig(**SIZES, type_vocab_size=1)),
+    "xlm-roberta": lambda: transformers.XLMRobertaForMaskedLM(transformers.XLMRobertaConfig(**SIZES, type_vocab_size=1)),
+    "camembert": lambda: transformers.CamembertForMaskedLM(transformers.CamembertConfig(**SIZES, type_vocab_size=1)),
     "distilbert": lambda: transformers.DistilBertForMaskedLM(transformers.DistilBertConfig(
         vocab_size=30522, dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=64)),
     "electra": lambda: transformers.ElectraForPreTraining(transformers.ElectraConfig(**SIZES, embedding_size=24)),
     "modernbert": lambda: transformers.ModernBertForMaskedLM(transformers.ModernBertConfig(
         **SIZES, local_attention=8, global_attn_every_n_layers=2, pad_token_id=0, bos_token_id=101, eos_token_id=102,
         cls_token_id=101, sep_token_id=102)),
+    "deberta-v2": lambda: transformers.DebertaV2ForMaskedLM(transformers.DebertaV2Config(
+        **SIZES, relative_attention=True, pos_att_type="p2c|c2p", position_buckets=8, norm_rel_ebd="layer_norm", share_att_key=True,
+        position_biased_input=False, conv_kernel_size=3, legacy=False)),
+    "gpt2": lambda: transformers.GPT2LMHeadModel(transformers.GPT2Config(
+        vocab_size=30522, n_embd=32, n_layer=2, n_head=2, n_inner=64, n_positions=64, bos_token_id=102, eos_token_id=102)),
+    "bart": lambda: transformers.BartForConditionalGeneration(transformers.BartConfig(
+        vocab_size=30522, d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2,
+        encoder_ffn_dim=64, decoder_ffn_dim=64, max_position_embeddings=64, pad_token_id=0, bos_token_id=101, eos_token_id=102,
+        decoder_start_token_id=102, forced_eos_token_id=102)),
+    **{kind: lambda kind=kind: transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.for_model(
+        kind, **SIZES, num_key_value_heads=1, head_dim=16, bos_token_id=101, eos_token_id=102)) for kind in ("llama", "mistral", "qwen2", "qwen3")},
 }
 
 logging.disable_progress_bar()

@@ -11,6 +11,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("METALOOM_PROGRAM", ROOT / "build" / "metaloom"))
+CHAIN = "tests/system/chain.toml"
 STAGES = ("1_muppet", "2_mlm", "3_metaprompting", "4_spt")
 ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
                "OMPI_MCA_mpi_yield_when_idle": "1", "METALOOM_PYTHON": sys.executable,
@@ -76,9 +77,9 @@ class Workplace:
         return [verb, config, f"run={os.path.join(self.folder, run)}", f"model.weights={model or self.model}",
                 f"data.root={stores or self.stores}", *typed]
 
-    def chain(self, run, *more):
+    def chain(self, run, *more, config=CHAIN):
         """The words that train the chain into `run`."""
-        return self.words("train", "tests/system/chain.toml", run, *more)
+        return self.words("train", config, run, *more)
 
     def pair(self, run, *more, **other):
         """The words that train two short stages into `run`."""
@@ -90,9 +91,9 @@ class Workplace:
         return subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, text=True, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
 
-    def train(self, run, ranks, *more):
+    def train(self, run, ranks, *more, config=CHAIN):
         """Trains the chain to its end; returns what was printed."""
-        process = self.start(ranks, self.chain(run, *more))
+        process = self.start(ranks, self.chain(run, *more, config=config))
         try:
             output, _ = process.communicate(timeout=600)
         except subprocess.TimeoutExpired:

@@ -10,7 +10,7 @@ import h5py
 from tests.system.program import STAGES, SystemTest
 
 DATA = 3
-VERBS = {"adapt", "data", "evaluate", "import", "inspect", "models", "plan", "predict", "report", "show", "train", "verify"}
+VERBS = {"adapt", "data", "evaluate", "export", "import", "inspect", "models", "plan", "predict", "report", "show", "train", "verify"}
 STEPS = 6
 FEW = [("play some music", "music"), ("will it rain today", "weather"), ("sing me a song", "music"),
        ("is it cold outside", "weather")]

@@ -1,4 +1,4 @@
-"""Which word pieces stand for a class at [MASK]: the rule of methods/cloze/class_pieces.h, here to refuse a set early.
+"""Which word pieces stand for a class at the mask: the rule of methods/cloze/class_pieces.h, here to refuse a set early.
 
 The logit of a class is the mean of the logits of its words' first pieces. Classes that come out equal by those take all
 pieces of their words. Classes that are equal by all pieces cannot be told apart: the first of them would always win.

@@ -60,10 +60,20 @@ class WordPieces:
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
         self.tokenizer.encode_special_tokens = True  # a "[MASK]" that somebody wrote is text, not a mask
-        self.unknown = self.tokenizer.token_to_id("[UNK]")
+        self.unknown = unknown_piece(text, self.tokenizer)
+        self.puts_space = puts_space(json.loads(text).get("normalizer"))
 
     def encode(self, texts):
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+    def encode_words(self, words):
+        """Pieces of words that stand within a text: tokenizers that keep spaces in pieces have others for its first word."""
+        return self.encode([word if self.puts_space or word.startswith(" ") else f" {word}" for word in words])
+
+    def told(self, ids):
+        """The pieces of a word without a space that is a piece by itself: it tells nothing of the word."""
+        alone = len(ids) > 1 and self.tokenizer.id_to_token(ids[0]) in ("\u2581", "\u0120")
+        return ids[1:] if alone else ids
 
     def sees_nothing(self, text):
         """Whether the text has no piece: control characters or U+FFFD alone. Letters and digits always have one."""
@@ -80,7 +90,7 @@ class WordPieces:
                               f"The labels are {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}")
         found = []
         for name in names:
-            words = [ids for ids in self.encode(split_words(given.get(name, name)) or [name])
+            words = [self.told(ids) for ids in self.encode_words(split_words(given.get(name, name)) or [name])
                      if ids and self.unknown not in ids]
             if not words:
                 raise Failure(f"no word of label '{name}' is in the tokenizer's vocabulary", where,
@@ -88,6 +98,21 @@ class WordPieces:
             found.append(words)
         check_told_apart(names, found, where, cure)
         return found
+
+
+def puts_space(normalizer):
+    """Whether a space is put before every text, also before one that begins with a space (Llama 2's older files)."""
+    steps = [normalizer, *((normalizer or {}).get("normalizers") or [])]
+    return any(step and step.get("type") == "Prepend" and step.get("prepend") in (" ", "\u2581") for step in steps)
+
+
+def unknown_piece(text, tokenizer):
+    """The number of the piece that stands for what has none, or None: byte-level tokenizers need none."""
+    model = json.loads(text)["model"]
+    if model.get("unk_id") is not None:
+        return model["unk_id"]
+    known = (tokenizer.token_to_id(name) for name in (model.get("unk_token"), "<unk>", "[UNK]") if name)
+    return next((number for number in known if number is not None), None)
 
 
 def read_tokenizer(place):

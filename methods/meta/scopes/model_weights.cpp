@@ -64,7 +64,7 @@ Params ModelWeightsScope::inner_rates(double rate) const {
 
 Reading ModelWeightsScope::reading(const Params& frozen, const Params& phi_T, std::int64_t tasks,
                                    const VocabularyRows& rows) const {
-  Reading out{rows.weights(frozen, under(phi_T, kModelPrefix), tasks)};
+  Reading out{rows.weights(frozen, under(phi_T, kModelPrefix), tasks, pretrained_.products)};
   if (phi_T.contains(kSoftPrompt)) out.soft_TPD = phi_T.at(kSoftPrompt);
   return out;
 }

@@ -38,7 +38,7 @@ class PromptScope final : public Scope {
   double gradient_work() const override { return 2; }
   Reading reading(const Params& frozen, const Params& phi_T, std::int64_t,
                   const VocabularyRows&) const override {
-    return {std::make_unique<SharedWeights>(frozen), phi_T.at(kSoftPrompt)};
+    return {std::make_unique<SharedWeights>(frozen, pretrained_.products), phi_T.at(kSoftPrompt)};
   }
 
  private:

@@ -88,9 +88,9 @@ at::Tensor VocabularyRows::among_zeros(const std::string& name, const at::Tensor
   return at::zeros_like(like).index_copy_(dim, used_U_, rows);
 }
 
-std::unique_ptr<Weights> VocabularyRows::weights(Params shared, Params own_T,
-                                                 std::int64_t tasks) const {
-  auto all = std::make_unique<TaskWeights>(std::move(shared), std::move(own_T), tasks);
+std::unique_ptr<Weights> VocabularyRows::weights(Params shared, Params own_T, std::int64_t tasks,
+                                                 Products products) const {
+  auto all = std::make_unique<TaskWeights>(std::move(shared), std::move(own_T), tasks, products);
   if (!used_U_.defined()) return all;
   return std::make_unique<SomeWords>(std::move(all), table_, place_V_);
 }

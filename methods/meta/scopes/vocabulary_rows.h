@@ -33,7 +33,8 @@ class VocabularyRows {
                          std::int64_t dim) const;
   /// Weights in which `own_T` [T, ...] (the backbone's names; of a word table the rows in use) win
   /// over `shared`.
-  std::unique_ptr<Weights> weights(Params shared, Params own_T, std::int64_t tasks) const;
+  std::unique_ptr<Weights> weights(Params shared, Params own_T, std::int64_t tasks,
+                                   Products products) const;
 
  private:
   bool cuts(const std::string& name, const at::Tensor& value, std::int64_t dim) const;

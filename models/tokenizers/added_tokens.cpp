@@ -1,0 +1,138 @@
+#include "models/tokenizers/added_tokens.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "models/tokenizers/tokenizer_json.h"
+#include "models/tokenizers/unicode.h"
+
+namespace metaloom {
+namespace {
+
+/// Where the white space that ends `text` begins.
+std::size_t trailing_space(std::string_view text) {
+  std::size_t start = text.size();
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t before = at;
+    const bool space = is(CharacterClass::space, next_character(text, at));
+    if (!space) start = text.size();
+    if (space && start == text.size()) start = before;
+  }
+  return start;
+}
+
+/// Where the white space that begins `text` ends.
+std::size_t leading_space(std::string_view text) {
+  std::size_t end = 0;
+  for (std::size_t at = 0; at < text.size() && is(CharacterClass::space, next_character(text, at));)
+    end = at;
+  return end;
+}
+
+}  // namespace
+
+AddedTokens::AddedTokens(const Json& settings) : normalizer_(settings.value("normalizer", Json())) {
+  for (const Json& one : settings.value("added_tokens", Json::array())) {
+    Token token{.id = one.at("id").get<std::int32_t>(),
+                .content = one.at("content").get<std::string>(),
+                .strips_left = one.value("lstrip", false),
+                .strips_right = one.value("rstrip", false),
+                .special = one.value("special", false)};
+    if (token.content.empty()) continue;
+    if (one.value("single_word", false)) {
+      refuse_setting("added_tokens", "\"" + token.content + "\" stands for whole words only");
+    }
+    if (one.value("normalized", !token.special)) {
+      add(as_found(token.content), tokens_.size(), normalised_);
+    } else {
+      add(token.content, tokens_.size(), written_);
+    }
+    tokens_.push_back(std::move(token));
+  }
+}
+
+std::string AddedTokens::as_found(const std::string& content) const {
+  bool beginning = true;
+  try {
+    return normalizer_.applied(content, beginning);
+  } catch (const Error&) {  // of words that a user could change, which this is not
+    refuse_setting("added_tokens", "the normal form of \"" + content + "\" is not known");
+  }
+}
+
+void AddedTokens::add(std::string text, std::size_t token, Index& index) {
+  if (text.empty()) return;
+  auto& same = index[static_cast<unsigned char>(text.front())];
+  const auto place = std::find_if(same.begin(), same.end(), [&text](const Spelled& other) {
+    return other.text.size() < text.size();
+  });
+  same.insert(place, {std::move(text), token});
+}
+
+const AddedTokens::Spelled* AddedTokens::longest_at(std::string_view text, std::size_t at,
+                                                    const Index& index) {
+  for (const Spelled& candidate : index[static_cast<unsigned char>(text[at])]) {
+    if (text.substr(at).starts_with(candidate.text)) return &candidate;
+  }
+  return nullptr;
+}
+
+const std::string* AddedTokens::spelling(std::int32_t id) const {
+  const auto it = std::find_if(tokens_.begin(), tokens_.end(),
+                               [id](const Token& token) { return token.id == id; });
+  return it == tokens_.end() ? nullptr : &it->content;
+}
+
+std::vector<AddedTokens::Part> AddedTokens::split(std::string_view text, const Index& index,
+                                                  bool beginning) const {
+  std::vector<Part> out;
+  std::size_t done = 0;
+  const auto text_until = [&](std::size_t end) {
+    if (end > done)
+      out.push_back({-1, std::string(text.substr(done, end - done)), beginning && done == 0});
+  };
+  for (std::size_t at = 0; at < text.size();) {
+    const Spelled* found = longest_at(text, at, index);
+    if (found == nullptr) {
+      ++at;
+      continue;
+    }
+    const Token& token = tokens_[found->token];
+    std::size_t start = at, end = at + found->text.size();
+    at = end;
+    if (token.strips_left) start = std::max(trailing_space(text.substr(0, start)), done);
+    if (token.strips_right) end += leading_space(text.substr(end));
+    text_until(start);
+    out.push_back({token.id, {}, false});
+    done = end;
+  }
+  text_until(text.size());
+  return out;
+}
+
+std::vector<AddedTokens::Part> AddedTokens::parts(std::string_view text) const {
+  std::vector<Part> out;
+  for (Part& part : split(text, written_, true)) {
+    if (part.id >= 0) {
+      out.push_back(std::move(part));
+      continue;
+    }
+    const std::string normalised = normalizer_.applied(part.text, part.beginning);
+    for (Part& inner : split(normalised, normalised_, part.beginning))
+      out.push_back(std::move(inner));
+  }
+  return out;
+}
+
+bool AddedTokens::lacks_space(std::string_view words) const {
+  if (words.empty() || words.front() == ' ' || normalizer_.begins_with_space()) return false;
+  return std::none_of(tokens_.begin(), tokens_.end(), [words](const Token& token) {
+    return token.special && words.starts_with(token.content);
+  });
+}
+
+std::string with_space(std::string_view words, bool space, const AddedTokens& tokens) {
+  return (space && tokens.lacks_space(words) ? " " : "") + std::string(words);
+}
+
+}  // namespace metaloom

@@ -1,0 +1,48 @@
+"""The tokenizer of an archive as the files that transformers' AutoTokenizer reads."""
+
+import json
+
+# How special pieces are spelled, by their role for a model (models/tokenizers/); the first spelling found is the piece.
+SPELLINGS = {
+    "begin": ["[CLS]", "<s>", "<bos>", "<|begin_of_text|>", "<|startoftext|>", "<|endoftext|>"],
+    "end": ["[SEP]", "</s>", "<eos>", "<|end_of_text|>", "<|endoftext|>", "<|im_end|>"],
+    "mask": ["[MASK]", "<mask>"],
+    "pad": ["[PAD]", "<pad>", "<|padding|>", "<|endoftext|>"],
+    "unknown": ["[UNK]", "<unk>"],
+}
+# The names that transformers has for the roles of special pieces; who begins with [CLS] has no bos, and so on.
+NAMES = {"begin": {"[CLS]": ["cls_token"], "<s>": ["bos_token", "cls_token"], "": ["bos_token"]},
+         "end": {"[SEP]": ["sep_token"], "</s>": ["eos_token", "sep_token"], "": ["eos_token"]},
+         "mask": {"": ["mask_token"]}, "pad": {"": ["pad_token"]}, "unknown": {"": ["unk_token"]}}
+
+
+def special_tokens(text, kind, config):
+    """{"mask_token": "[MASK]", ...}: by the ids that the configuration gives, else as they are spelled."""
+    content = json.loads(text)
+    vocabulary = content["model"].get("vocab") or {}
+    by_id = {number: piece for piece, number in vocabulary.items()} if isinstance(vocabulary, dict) else {
+        number: entry[0] for number, entry in enumerate(vocabulary)}
+    by_id |= {entry["id"]: entry["content"] for entry in content.get("added_tokens") or []}
+    pieces = set(by_id.values())
+    found = {}
+    for role, names in NAMES.items():
+        if role in ("begin", "end", "mask") and role not in kind["roles"]:
+            continue
+        piece = next((spelling for spelling in SPELLINGS[role] if spelling in pieces), None)
+        for name in names.get(piece, names[""]) if piece else []:
+            found[name] = piece
+    for role in ("bos", "eos", "pad"):
+        piece = by_id.get(config.get(f"{role}_token_id")) if isinstance(config.get(f"{role}_token_id"), int) else None
+        if piece is not None and (f"{role}_token" in found or not kind["types"]):
+            found[f"{role}_token"] = piece
+    unknown = content["model"].get("unk_token")
+    return found | ({"unk_token": unknown} if isinstance(unknown, str) else {})
+
+
+def tokenizer_files(text, kind, config):
+    """{file: content} beside tokenizer.json, which is `text`."""
+    special = special_tokens(text, kind, config)
+    inputs = ["input_ids", *(["token_type_ids"] if kind["types"] else []), "attention_mask"]
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": kind["positions"],
+                "model_input_names": inputs, "clean_up_tokenization_spaces": False}
+    return {"tokenizer_config.json": settings | special, "special_tokens_map.json": special}
