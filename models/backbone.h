@@ -75,6 +75,7 @@ struct ForwardOptions {
   const Rng* dropout = nullptr;           // none: evaluation mode; task t draws from at({t})
   std::vector<Rng> dropout_by_task;       // instead of `dropout`: the stream of each task
   double dropout_rate = 0.1;
+  bool recompute = false;  // layers keep their inputs alone for backward, and are run again there
 };
 
 /// A model has its embeddings and layers; of each further part it has all or nothing.
@@ -91,6 +92,7 @@ struct Pass {
   std::int64_t first_layer = 0;              // the layers from here on
   std::int64_t head_rows = 0, head_ids = 0;  // word logits: of so many states, for so many words
   std::int64_t target_length = 0;            // of what a decoder reads; 0: as long as the text
+  bool recompute = false;                    // ForwardOptions::recompute
 };
 
 struct Parameter {

@@ -139,6 +139,17 @@ void Pretrained::place(at::Device to, at::ScalarType as) {
   weights = weights.map([&](const at::Tensor& value) { return value.to(to, as); });
 }
 
+Cost Pretrained::gradient_cost(Pass pass, double passes) const {
+  pass.recompute = recompute;
+  Cost cost = backbone->cost(pass, dtype);
+  cost.flops *= passes;
+  if (recompute) {
+    pass.head_rows = 0;  // nothing but layers
+    cost.flops += backbone->cost(pass, dtype).flops;
+  }
+  return cost;
+}
+
 void Pretrained::freeze(const std::set<std::string>& trained) {
   Params out;
   for (const auto& [name, value] : weights) {

@@ -25,6 +25,8 @@ struct Pretrained {
   /// Of all weights, and of what is trained beside them.
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
+  /// Whether its layers keep their inputs alone for backward (ForwardOptions::recompute).
+  bool recompute = false;
   /// What matrices are multiplied in, where that is not how they are held.
   Products products;
 
@@ -37,6 +39,11 @@ struct Pretrained {
   void freeze(const std::set<std::string>& trained);
   /// The word table [V, D].
   const at::Tensor& words_VD() const { return weights.at(backbone->word_table()); }
+  /// The options of a forward pass that are the model's.
+  ForwardOptions forward() const { return {.recompute = recompute}; }
+  /// What a pass and the gradient of it cost that are `passes` forward passes' worth: 3, or 2 where
+  /// weights are frozen. Layers that are run again are one more.
+  Cost gradient_cost(Pass pass, double passes) const;
   /// The weights there are of these parts of the model.
   Params weights_of(std::initializer_list<Part> parts) const;
 

@@ -123,6 +123,9 @@ void ModelOptions::fields(Fields& f) {
   f.choice("precision", precision,
            "of weights and arithmetic; bf16: of products of matrices, all else is float32");
   f.choice("frozen", frozen, "how weights that are not trained are held");
+  f.flag(
+      "recompute", recompute,
+      "run layers again in backward, of which only the inputs are kept: less memory, same result");
   f.flag("allow_changed", allow_changed,
          "go on, this time, from another model or init than before");
 }

@@ -55,6 +55,7 @@ struct ModelOptions {
   Processor device = Processor::automatic;
   Precision precision = Precision::float32;
   Frozen frozen = Frozen::same;
+  bool recompute = false;
   bool allow_changed = false;  // go on from another one than before
   void fields(Fields& f);
 };

@@ -35,10 +35,11 @@ std::string why_not(const ModelOptions& options, at::Device device) {
   return asked && device.is_cpu() ? why_no_bf16_products() : "";
 }
 
-/// The weights in the precision and on the device of the configuration.
+/// The model in the precision and on the device of the configuration, run as that says.
 Pretrained placed(Pretrained model, const StageConfig& config, at::Device device) {
   const auto precision = config.model.precision == Precision::float64 ? at::kDouble : at::kFloat;
   model.place(device, precision);
+  model.recompute = config.model.recompute;
   return model;
 }
 

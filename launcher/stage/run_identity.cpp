@@ -44,7 +44,7 @@ bool is_free(const std::string& path) {
   for (const char* prefix : {"evaluate.", "checkpoint.", "comm.", "data.overlap"}) {
     if (path.starts_with(prefix)) return true;
   }
-  return path == "non_finite_budget" || path == "model.device";
+  return path == "non_finite_budget" || path == "model.device" || path == "model.recompute";
 }
 
 std::map<std::string, std::string> texts_at(const Json& json, const char* key) {

@@ -113,7 +113,7 @@ Params ClozePack::adapted(const Params& phi_T, const Params& theta) const {
 at::Tensor ClozePack::logits_RN(const Params& phi_T, const Batch& batch,
                                 Attention attention) const {
   const Reading reading = scope_.reading(frozen_, phi_T, tasks_, *rows_);
-  ForwardOptions options = reading.options();
+  ForwardOptions options = reading.options(pretrained_);
   options.attention = attention;
   options.keep_R = batch.read_at_R;
   const Backbone& backbone = *pretrained_.backbone;

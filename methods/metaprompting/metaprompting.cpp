@@ -102,9 +102,12 @@ class MetaPrompting final : public Method, public Classifier {
                          });
   }
   Cost forward_cost(std::int64_t rows, std::int64_t length) const {
-    return pretrained_.backbone->cost(
-        {.rows = rows, .length = length, .head_rows = rows, .head_ids = kLabelWords},
-        pretrained_.dtype);
+    return pretrained_.backbone->cost({.rows = rows,
+                                       .length = length,
+                                       .head_rows = rows,
+                                       .head_ids = kLabelWords,
+                                       .recompute = pretrained_.recompute},
+                                      pretrained_.dtype);
   }
 
   const Pretrained& pretrained_;
@@ -237,7 +240,7 @@ at::Tensor MetaPrompting::scores(const Params& theta, const Task& task, const St
   const VocabularyRows words(*pretrained_.backbone);  // all of them
   const Reading reading = scope_->reading(overlaid(pretrained_.weights, theta),
                                           scope_->fast(theta, 1, words), 1, words);
-  ForwardOptions options = reading.options();
+  ForwardOptions options = reading.options(pretrained_);
   options.keep_R = rows.read_at_R;
   const at::Tensor states_QD = pretrained_.backbone->encode(*reading.weights, rows, options);
   return Verbaliser({task}, *pieces_)
@@ -270,6 +273,7 @@ InnerWork MetaPrompting::inner_work(const Cost& support, const Cost& query,
   return {.support = support,
           .query = query,
           .gradient = scope_->gradient_work(),
+          .recompute = pretrained_.recompute,
           .steps = options_.inner_steps,
           .fast_bytes = task_bytes * fast_numbers_,
           .memory = optimizer_->memory_per_weight(),

@@ -174,7 +174,7 @@ Hidden Mlm::hidden(const Task& task, const Rng& rng) const {
 
 at::Tensor Mlm::logits_MV(const Params& theta, const Hidden& rows, const Rng* dropout) const {
   const SharedWeights weights(overlaid(pretrained_.weights, theta), pretrained_.products);
-  ForwardOptions options;
+  ForwardOptions options = pretrained_.forward();
   options.dropout = dropout;
   options.dropout_rate = options_.dropout;
   const at::Tensor hidden_RLD = pretrained_.backbone->encode(weights, rows.batch, options);
@@ -224,13 +224,11 @@ Cost Mlm::cost(const std::vector<TaskShape>& pack) const {
     const std::int64_t rows = shape.support_rows + shape.query_rows;
     const auto hidden = static_cast<std::int64_t>(
         options_.share * static_cast<double>(shape.support_tokens + shape.query_tokens));
-    Cost one = pretrained_.backbone->cost({.rows = rows,
-                                           .length = length,
-                                           .head_rows = hidden,
-                                           .head_ids = pretrained_.tokenizer->size()},
-                                          pretrained_.dtype);
-    one.flops *= 3;  // the backward pass costs two forward passes
-    sum = in_turn(sum, one);
+    const Pass pass{.rows = rows,
+                    .length = length,
+                    .head_rows = hidden,
+                    .head_ids = pretrained_.tokenizer->size()};
+    sum = in_turn(sum, pretrained_.gradient_cost(pass, 3));
   }
   return sum;
 }

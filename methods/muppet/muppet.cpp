@@ -161,7 +161,7 @@ FramedTask Muppet::framed(const Task& task) const {
 
 at::Tensor Muppet::states(const Weights& weights, const Batch& batch, const Rng* dropout,
                           Reads reads) const {
-  ForwardOptions options;
+  ForwardOptions options = pretrained_.forward();
   options.dropout = dropout;
   options.dropout_rate = options_.dropout;
   const bool first_alone = reads == Reads::rows && options_.state == RowState::cls;
@@ -233,10 +233,7 @@ Cost Muppet::cost(const std::vector<TaskShape>& pack) const {
   Cost sum;
   for (const TaskShape& shape : pack) {
     const std::int64_t length = std::min(shape.longest + frame_.frame_tokens(), max_length_);
-    Cost one =
-        pretrained_.backbone->cost({.rows = shape.query_rows, .length = length}, pretrained_.dtype);
-    one.flops *= 3;  // the backward pass costs two forward passes
-    sum = in_turn(sum, one);
+    sum = in_turn(sum, pretrained_.gradient_cost({.rows = shape.query_rows, .length = length}, 3));
   }
   return sum;
 }

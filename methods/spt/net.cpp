@@ -44,7 +44,7 @@ at::Tensor SptNet::gate_N(const Params& theta) const {
 /// their weights nor their inputs ask for gradients.
 at::Tensor SptNet::states_RD(const Params& theta, const Batch& batch,
                              const LayerPrompts& prompts) const {
-  ForwardOptions options;
+  ForwardOptions options = pretrained_.forward();
   options.prompts = &prompts;
   options.keep_R = batch.read_at_R;
   if (theta.contains(kSoftPrompt)) options.soft_TPD = theta.at(kSoftPrompt).unsqueeze(0);

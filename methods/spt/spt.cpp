@@ -216,13 +216,11 @@ Cost Spt::cost(const std::vector<TaskShape>& pack) const {
   for (const TaskShape& shape : pack) {
     const std::int64_t rows = copies * shape.query_rows;
     const std::int64_t text = std::min(shape.longest + frame_.frame_tokens(), max_length_);
-    Cost one = pretrained_.backbone->cost({.rows = rows,
-                                           .length = text + plan_.options().prompt_rows,
-                                           .head_rows = rows,
-                                           .head_ids = 16},
-                                          pretrained_.dtype);
-    one.flops *= 2;
-    sum = in_turn(sum, one);
+    const Pass pass{.rows = rows,
+                    .length = text + plan_.options().prompt_rows,
+                    .head_rows = rows,
+                    .head_ids = 16};
+    sum = in_turn(sum, pretrained_.gradient_cost(pass, 2));
   }
   return sum;
 }

@@ -134,8 +134,10 @@ at::Tensor Bart::decode(const Weights& weights, const at::Tensor& memory_RSD, co
   ForwardOptions own;
   own.soft_TPD = options.soft_TPD;
   own.keep_R = options.keep_R;
-  return decoder_.run({weights, options.attention, dropout_of(batch, options)}, target, own,
-                      memory_of(batch, memory_RSD, target.ids_RL.size(1)));
+  own.recompute = options.recompute;
+  return decoder_.run(
+      {weights, options.attention, dropout_of(batch, options), nullptr, {memory_RSD}}, target, own,
+      memory_of(batch, memory_RSD, target.ids_RL.size(1)));
 }
 
 at::Tensor Bart::extend(const Weights& weights, const at::Tensor& memory_RSD, const Batch& batch,

@@ -135,10 +135,13 @@ at::Tensor BartHalf::layer(const LayerContext& context, int n, const at::Tensor&
 
 EncoderStack BartHalf::stack(const LayerContext& context, const Memory& memory) const {
   return {.layers = static_cast<int>(layers_.size()),
+          .context = context,
           .layer =
-              [&context, &memory, this](int n, const at::Tensor& x_RKD, const Sight& sight,
-                                        const at::Tensor& keep_R) {
-                return layer(context, n, x_RKD, sight, memory, keep_R);
+              [memory, this](const LayerContext& context, int n, const at::Tensor& x_RKD,
+                             const Sight& sight, const at::Tensor& keep_R) {
+                Memory seen = memory;
+                if (!context.beside.empty()) seen.states_RSD = context.beside.front();
+                return layer(context, n, x_RKD, sight, seen, keep_R);
               },
           .reach = [this](int) { return Reach{.causal = side_ == Side::decoder}; }};
 }

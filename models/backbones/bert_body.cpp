@@ -73,8 +73,9 @@ at::Tensor BertBody::embed(const LayerContext& context, const Batch& batch,
 
 EncoderStack BertBody::stack(const LayerContext& context) const {
   return {.layers = static_cast<int>(config_.geometry.layers),
-          .layer = [&context, this](int n, const at::Tensor& x_RKD, const Sight& sight,
-                                    const at::Tensor& keep_R) {
+          .context = context,
+          .layer = [this](const LayerContext& context, int n, const at::Tensor& x_RKD,
+                          const Sight& sight, const at::Tensor& keep_R) {
             return encoder_layer(context, config_.layer, n, layers_[static_cast<std::size_t>(n)],
                                  x_RKD, sight, keep_R);
           }};

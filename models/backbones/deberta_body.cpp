@@ -97,7 +97,8 @@ DebertaBody::Shared DebertaBody::shared_by(const Weights& weights, const Batch& 
   if (config_.normal_distances) {
     table_TMD = weights.layer_norm(kDistancesNorm, table_TMD, config_.encoder.layer.epsilon);
   }
-  shared.distances = Distances(config_.distances, table_TMD, batch.ids_RL.size(1));
+  shared.context.beside = {table_TMD};
+  shared.distances = Distances(config_.distances, batch.ids_RL.size(1), table_TMD.device());
   return shared;
 }
 
@@ -139,14 +140,14 @@ at::Tensor DebertaBody::embed(const Shared& shared, const Batch& batch,
 // The distances of the text as the queries or the keys of a layer, [T, N, D].
 at::Tensor DebertaBody::near(const Shared& shared, int layer, const std::string& own,
                              const std::string& content) const {
-  const Distances& distances = shared.distances;
   // Dropped as a whole, so that what is dropped does not depend on the text's length.
-  const at::Tensor table_TMD = shared.context.dropout.states(
-      distances.table_TMD, layer, DropoutSite::relative, distances.table_TMD.size(1), {});
+  const at::Tensor& all_TMD = shared.context.beside.front();
+  const at::Tensor table_TMD =
+      shared.context.dropout.states(all_TMD, layer, DropoutSite::relative, all_TMD.size(1), {});
   return shared.context.weights
       .linear(config_.own_projections ? own : content,
-              table_TMD.narrow(1, distances.first, distances.count))
-      .index_select(1, distances.row_N);
+              table_TMD.narrow(1, shared.distances.first, shared.distances.count))
+      .index_select(1, shared.distances.row_N);
 }
 
 at::Tensor DebertaBody::attended(const Shared& shared, int layer, const at::Tensor& x_RKD,
@@ -189,8 +190,11 @@ at::Tensor DebertaBody::convolved(const Shared& shared, const at::Tensor& x_RKD,
 
 EncoderStack DebertaBody::stack(const Shared& shared) const {
   return {.layers = static_cast<int>(config_.encoder.geometry.layers),
-          .layer = [&shared, this](int n, const at::Tensor& x_RKD, const Sight& sight,
-                                   const at::Tensor& keep_R) {
+          .context = shared.context,
+          .layer = [distances = shared.distances, this](const LayerContext& context, int n,
+                                                        const at::Tensor& x_RKD, const Sight& sight,
+                                                        const at::Tensor& keep_R) {
+            const Shared shared{context, distances};
             const at::Tensor out_RQD = encoder_layer_by(
                 shared.context, config_.encoder.layer, n, layers_[static_cast<std::size_t>(n)],
                 x_RKD, attended(shared, n, x_RKD, sight, keep_R), keep_R);
@@ -227,8 +231,9 @@ Cost DebertaBody::cost(const Pass& pass, at::ScalarType dtype) const {
   const double near = static_cast<double>(std::min(2 * pass.length, 2 * config_.distances.span()));
   cost.flops += terms * run * (2 * near * d * d + 2 * tokens * near * d);
   // Kept for backward besides: the probabilities of attention, and the projected distances.
-  double kept =
-      run * (tokens * static_cast<double>(geometry.heads * pass.length) + terms * near * d);
+  const double inside =
+      tokens * static_cast<double>(geometry.heads * pass.length) + terms * near * d;
+  double kept = kept_by_layers(pass, run, inside, 0);
   if (config_.convolution.kernel > 0 && pass.first_layer == 0) {
     cost.flops += 2 * tokens * d * d * static_cast<double>(config_.convolution.kernel) /
                   static_cast<double>(config_.convolution.groups);

@@ -52,7 +52,8 @@ class DebertaBody {
   inline static const std::string kWords = "embeddings.word_embeddings";
 
  private:
-  /// What the layers of one pass share.
+  /// What the layers of one pass share. Beside: the whole table of distances of each task,
+  /// normalised where the model does so.
   struct Shared {
     LayerContext context;
     Distances distances;

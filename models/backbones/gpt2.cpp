@@ -215,9 +215,10 @@ at::Tensor Gpt2::layer(const LayerContext& context, int n, const at::Tensor& x_R
 EncoderStack Gpt2::stack(const LayerContext& context) const {
   return {
       .layers = layers(),
-      .layer = [&context, this](
-                   int n, const at::Tensor& x_RKD, const Sight& sight,
-                   const at::Tensor& keep_R) { return layer(context, n, x_RKD, sight, keep_R); },
+      .context = context,
+      .layer = [this](const LayerContext& context, int n, const at::Tensor& x_RKD,
+                      const Sight& sight,
+                      const at::Tensor& keep_R) { return layer(context, n, x_RKD, sight, keep_R); },
       .reach = [](int) { return Reach{.causal = true}; }};
 }
 

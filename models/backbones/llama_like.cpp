@@ -160,9 +160,10 @@ at::Tensor LlamaLike::layer(const LayerContext& context, const Turns& turns, int
 
 EncoderStack LlamaLike::stack(const LayerContext& context, const Turns& turns) const {
   return {.layers = static_cast<int>(kind_.geometry.layers),
+          .context = context,
           .layer =
-              [&context, &turns, this](int n, const at::Tensor& x_RKD, const Sight& sight,
-                                       const at::Tensor& keep_R) {
+              [turns, this](const LayerContext& context, int n, const at::Tensor& x_RKD,
+                            const Sight& sight, const at::Tensor& keep_R) {
                 return layer(context, turns, n, x_RKD, sight, keep_R);
               },
           .reach = [this](int n) { return reach(n); }};

@@ -219,9 +219,10 @@ at::Tensor ModernBert::layer(const LayerContext& context, const Turns& turns, in
 
 EncoderStack ModernBert::stack(const LayerContext& context, const BothTurns& turns) const {
   return {.layers = static_cast<int>(kind_.geometry.layers),
+          .context = context,
           .layer =
-              [&context, &turns, this](int n, const at::Tensor& x_RKD, const Sight& sight,
-                                       const at::Tensor& keep_R) {
+              [turns, this](const LayerContext& context, int n, const at::Tensor& x_RKD,
+                            const Sight& sight, const at::Tensor& keep_R) {
                 return layer(context, is_local(n) ? turns.locally : turns.globally, n, x_RKD, sight,
                              keep_R);
               },

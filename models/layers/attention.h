@@ -5,6 +5,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "models/backbone.h"
 #include "models/layers/dropout.h"
 #include "models/past.h"
@@ -17,7 +19,8 @@ struct LayerContext {
   const Weights& weights;
   Attention attention = Attention::fused;
   Dropout dropout;
-  Past* past = nullptr;  // of pieces that are read after those that it holds
+  Past* past = nullptr;                 // of pieces that are read after those that it holds
+  std::vector<at::Tensor> beside = {};  // what every layer reads beside weights and its input
 };
 
 /// What the positions of a layer see of each other.

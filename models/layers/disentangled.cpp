@@ -100,12 +100,11 @@ at::Tensor rows_of_distances(const Disentangled& kind, std::int64_t length) {
   return (distance + kind.span()).clamp(0, 2 * kind.span() - 1);
 }
 
-Distances::Distances(const Disentangled& kind, at::Tensor table, std::int64_t length)
-    : table_TMD(std::move(table)) {
+Distances::Distances(const Disentangled& kind, std::int64_t length, at::Device device) {
   const at::Tensor rows = rows_of_distances(kind, length);
   first = rows[0].item<std::int64_t>();
   count = rows[-1].item<std::int64_t>() - first + 1;
-  row_N = (rows - first).to(table_TMD.device());
+  row_N = (rows - first).to(device);
 }
 
 at::Tensor disentangled_scores(const Disentangled& kind, const DisentangledStates& states,

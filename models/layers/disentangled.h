@@ -30,15 +30,14 @@ struct Disentangled {
 /// key: int64 on the CPU.
 at::Tensor rows_of_distances(const Disentangled& kind, std::int64_t length);
 
-/// The distances of a text's positions as all layers read them.
+/// The rows of a table of distances that all layers read for a text's positions.
 struct Distances {
-  at::Tensor table_TMD;    // the whole table of each task, normalised where the model does so
   std::int64_t first = 0;  // the text needs rows first..first + count - 1 of it
   std::int64_t count = 0;
   at::Tensor row_N;  // which one of these, for each distance
 
   Distances() = default;
-  Distances(const Disentangled& kind, at::Tensor table_TMD, std::int64_t length);
+  Distances(const Disentangled& kind, std::int64_t length, at::Device device);
 };
 
 /// The states of one layer that its scores are made of.

@@ -1,6 +1,13 @@
 #include "models/layers/encoder_cost.h"
 
+#include <algorithm>
+
 namespace metaloom {
+
+double kept_by_layers(const Pass& pass, double layers, double inside, double width) {
+  if (!pass.recompute) return layers * inside;
+  return layers * width + std::min(layers, 1.0) * inside;
+}
 
 Cost encoder_cost(const Backbone::Geometry& geometry, const Pass& pass, at::ScalarType dtype,
                   bool table_alone) {
@@ -18,9 +25,9 @@ Cost encoder_cost(const Backbone::Geometry& geometry, const Pass& pass, at::Scal
   // Kept for backward per token and layer: q, k, v, the attention's output, both sums and both
   // LayerNorms' outputs; the inner states before and after the activation; the scores' normaliser.
   const double kept_per_layer = 8 * d + 2 * inner + static_cast<double>(geometry.heads);
-  cost.peak_bytes =
-      static_cast<double>(c10::elementSize(dtype)) *
-      (tokens * (run * kept_per_layer + 3 * d) + states * (d + 2 * transform + 2 * ids));
+  cost.peak_bytes = static_cast<double>(c10::elementSize(dtype)) *
+                    (tokens * (kept_by_layers(pass, run, kept_per_layer, d) + 3 * d) +
+                     states * (d + 2 * transform + 2 * ids));
   return cost;
 }
 
@@ -37,7 +44,8 @@ Cost decoder_cost(const DecoderSize& size, const Pass& pass, at::ScalarType dtyp
   Cost cost;
   cost.flops = rows * layers * (target * per_piece + text * 4 * d * d);
   cost.peak_bytes = static_cast<double>(c10::elementSize(dtype)) * rows *
-                    (target * (layers * kept_per_piece + 3 * d) + text * layers * 2 * d);
+                    (target * (kept_by_layers(pass, layers, kept_per_piece, d) + 3 * d) +
+                     text * kept_by_layers(pass, layers, 2 * d, 0));
   return cost;
 }
 

@@ -7,6 +7,10 @@
 
 namespace metaloom {
 
+/// Numbers that so many layers keep for backward per position, where one keeps `inside` of its own;
+/// with pass.recompute: `width` for each, the states that go in, and the inside of the one at work.
+double kept_by_layers(const Pass& pass, double layers, double inside, double width);
+
 /// 8 d^2 + 4 d i + 4 L d FLOPs per token and layer (24 d^2 + 4 L d where the inner width i is 4 d),
 /// and 2 d (d + ids) per state of the head, 2 d ids of one that is the word table alone.
 Cost encoder_cost(const Backbone::Geometry& geometry, const Pass& pass, at::ScalarType dtype,

@@ -2,7 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
+
 #include "core/error.h"
+#include "models/layers/recompute.h"
 #include "models/layers/sights.h"
 #include "models/past.h"
 
@@ -14,6 +17,17 @@ at::Tensor run_layers(const EncoderStack& stack, const Batch& batch, const Forwa
                       at::Tensor text_RLD, int last) {
   const at::Tensor mask_RL = token_mask(batch, text_RLD.scalar_type());
   Sights sights(batch, mask_RL);
+  std::optional<Recompute> again;
+  if (options.recompute) again.emplace(stack.context);
+  const auto layer = [&](int n, const at::Tensor& x_RKD, const Sight& sight,
+                         const at::Tensor& keep_R) {
+    if (!again) return stack.layer(stack.context, n, x_RKD, sight, keep_R);
+    return (*again)(
+        [run = stack.layer, n, sight, keep_R](const LayerContext& context, const at::Tensor& x) {
+          return run(context, n, x, sight, keep_R);
+        },
+        x_RKD);
+  };
   at::Tensor below_RPD;
   for (int n = options.first_layer; n < last; ++n) {
     if (options.prompts != nullptr) {
@@ -24,9 +38,9 @@ at::Tensor run_layers(const EncoderStack& stack, const Batch& batch, const Forwa
     const at::Tensor x_RKD = prompt > 0 ? at::cat({below_RPD, text_RLD}, 1) : text_RLD;
     if (n + 1 == stack.layers && options.keep_R.defined()) {
       const at::Tensor keep_R = options.keep_R + prompt;
-      return stack.layer(n, x_RKD, sights.of(reach, prompt, keep_R), keep_R).squeeze(1);
+      return layer(n, x_RKD, sights.of(reach, prompt, keep_R), keep_R).squeeze(1);
     }
-    text_RLD = stack.layer(n, x_RKD, sights.of(reach, prompt, {}), {});
+    text_RLD = layer(n, x_RKD, sights.of(reach, prompt, {}), {});
     if (prompt > 0) {
       below_RPD = text_RLD.narrow(1, 0, prompt);
       text_RLD = text_RLD.narrow(1, prompt, text_RLD.size(1) - prompt);

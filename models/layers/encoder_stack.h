@@ -15,9 +15,11 @@
 namespace metaloom {
 
 /// Layer `layer` of states x [R, K, D]. With keep_R only position keep_R[r] of each row is wanted:
-/// [R, 1, D].
-using EncoderLayer = std::function<at::Tensor(int layer, const at::Tensor& x_RKD,
-                                              const Sight& sight, const at::Tensor& keep_R)>;
+/// [R, 1, D]. What it reads that may ask for gradients is x and the context's; it may be called
+/// when the pass is over.
+using EncoderLayer =
+    std::function<at::Tensor(const LayerContext& context, int layer, const at::Tensor& x_RKD,
+                             const Sight& sight, const at::Tensor& keep_R)>;
 
 /// How far a layer's attention reaches over the text. Prompt rows are seen from everywhere; where
 /// attention is causal, they see those before them alone.
@@ -29,6 +31,7 @@ struct Reach {
 
 struct EncoderStack {
   int layers = 0;  // of the model
+  const LayerContext& context;
   EncoderLayer layer;
   std::function<Reach(int layer)> reach = {};  // empty: all see all
 

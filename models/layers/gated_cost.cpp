@@ -1,5 +1,7 @@
 #include "models/layers/gated_cost.h"
 
+#include "models/layers/encoder_cost.h"
+
 namespace metaloom {
 
 Cost gated_cost(const Backbone::Geometry& geometry, const GatedWidths& widths, const Pass& pass,
@@ -23,7 +25,8 @@ Cost gated_cost(const Backbone::Geometry& geometry, const GatedWidths& widths, c
   const double kept_per_layer =
       4 * d + 3 * (queries + keys) + 4 * inner + static_cast<double>(geometry.heads);
   cost.peak_bytes = static_cast<double>(c10::elementSize(dtype)) *
-                    (tokens * (run * kept_per_layer + 2 * d) + states * (3 * dense + d + 2 * ids));
+                    (tokens * (kept_by_layers(pass, run, kept_per_layer, d) + 2 * d) +
+                     states * (3 * dense + d + 2 * ids));
   return cost;
 }
 

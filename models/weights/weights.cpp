@@ -43,7 +43,28 @@ at::Tensor convolved(const at::Tensor& x_RLI, const at::Tensor& weight, const at
       .transpose(1, 2);
 }
 
+Params asking_for_gradients(const Params& params) {
+  return params.select([&](std::string_view name) { return params.at(name).requires_grad(); });
+}
+
+// Those of `values` that are named in `params`, in their place.
+void put_into(Params& params, const Params& values) {
+  for (const auto& [name, value] : values) {
+    if (params.contains(name)) params.set(name, value);
+  }
+}
+
 }  // namespace
+
+Params SharedWeights::trained() const {
+  return asking_for_gradients(params_);
+}
+
+SharedWeights SharedWeights::with_own(const Params& values) const {
+  SharedWeights copy = *this;
+  put_into(copy.params_, values);
+  return copy;
+}
 
 at::Tensor SharedWeights::linear(const std::string& name, const at::Tensor& x) const {
   const std::string bias = bias_of(name);
@@ -107,6 +128,20 @@ TaskWeights::TaskWeights(Params shared, Params per_task, std::int64_t tasks, Pro
     shared_ = SharedWeights(std::move(shared), products);
     per_task_ = std::move(per_task);
   }
+}
+
+Params TaskWeights::trained() const {
+  const Params shared =
+      shared_.trained().select([&](std::string_view name) { return !per_task_.contains(name); });
+  return shared.merged_with(asking_for_gradients(per_task_));
+}
+
+std::unique_ptr<Weights> TaskWeights::with(const Params& values) const {
+  auto copy = std::make_unique<TaskWeights>(*this);
+  put_into(copy->per_task_, values);
+  copy->shared_ = shared_.with_own(
+      values.select([&](std::string_view name) { return !per_task_.contains(name); }));
+  return copy;
 }
 
 at::Tensor TaskWeights::linear(const std::string& name, const at::Tensor& x) const {

@@ -1,12 +1,14 @@
 // Weights: how a layer reads its parameters. Models never index Params; they ask for a linear
 // map, an embedding or a vector by name, so that the same forward pass serves one shared model,
-// T tasks with their own copies, or (later) low-rank fast weights. What linear() and convolution()
-// give has the precision of the product (models/weights/precision.h); all else is at least fp32.
+// T tasks with their own copies, or low-rank factors beside it (models/weights/low_rank.h). What
+// linear() and convolution() give has the precision of the product (models/weights/precision.h);
+// all else is at least fp32.
 // Legend: R rows of a batch, L positions, I in, O out, D width, T tasks.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <string>
 
 #include "core/params.h"
@@ -38,6 +40,10 @@ class Weights {
   virtual at::Tensor convolution(const std::string& name, const at::Tensor& x_RLI) const = 0;
   /// Whether there is a parameter of this full name ("pooler.dense.weight").
   virtual bool contains(const std::string& name) const = 0;
+  /// By their full names, the tensors it reads that ask for gradients.
+  virtual Params trained() const = 0;
+  /// A copy that reads `values` in place of its tensors of the same names: some of trained().
+  virtual std::unique_ptr<Weights> with(const Params& values) const = 0;
 };
 
 /// One set of parameters for all rows.
@@ -57,6 +63,11 @@ class SharedWeights final : public Weights {
                           const at::Tensor& ids) const override;
   at::Tensor convolution(const std::string& name, const at::Tensor& x_RLI) const override;
   bool contains(const std::string& name) const override { return params_.contains(name); }
+  Params trained() const override;
+  std::unique_ptr<Weights> with(const Params& values) const override {
+    return std::make_unique<SharedWeights>(with_own(values));
+  }
+  SharedWeights with_own(const Params& values) const;
   const at::Tensor& at(const std::string& full_name) const { return params_.at(full_name); }
   /// A matrix in the precision that it is multiplied in.
   at::Tensor factor(const at::Tensor& matrix) const {
@@ -86,6 +97,8 @@ class TaskWeights final : public Weights {
                           const at::Tensor& ids) const override;
   at::Tensor convolution(const std::string& name, const at::Tensor& x_RLI) const override;
   bool contains(const std::string& name) const override;
+  Params trained() const override;
+  std::unique_ptr<Weights> with(const Params& values) const override;
 
  private:
   /// [T, 1, D], or [D] where it is shared.

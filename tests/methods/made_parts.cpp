@@ -50,7 +50,7 @@ class EveryStep final : public MetaRule {
   }
   Cost cost(const InnerWork& work) const override {
     Cost total = Registry<MetaRule>::make("maml", Table())->cost(work);
-    total.flops += static_cast<double>(work.steps - 1) * work.gradient * work.query.flops;
+    total.flops += static_cast<double>(work.steps - 1) * work.whole_gradient() * work.query.flops;
     return total;
   }
   MetaGradient run(const InnerProblem& problem, const Params& theta_T,

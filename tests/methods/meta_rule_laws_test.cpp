@@ -146,6 +146,7 @@ TEST_P(MetaRuleLaws, MoreWorkCostsMore) {
   EXPECT_GT(with([](InnerWork& w) { w.support.flops *= 2; }).flops, few.flops);
   EXPECT_GT(with([](InnerWork& w) { w.query.flops *= 2; }).flops, few.flops);
   EXPECT_GT(with([](InnerWork& w) { w.gradient += 1; }).flops, few.flops);
+  EXPECT_GT(with([](InnerWork& w) { w.recompute = true; }).flops, few.flops);
   EXPECT_GT(with([](InnerWork& w) { w.steps *= 2; }).flops, few.flops);
   EXPECT_GT(with([](InnerWork& w) { w.support.peak_bytes *= 100; }).peak_bytes, few.peak_bytes);
   EXPECT_GT(with([](InnerWork& w) { w.fast_bytes *= 2; }).peak_bytes, few.peak_bytes);

@@ -102,7 +102,7 @@ TEST_P(ScopeLaws, FastWeightsOfAPackReadAsTheWholeDoes) {
     const Params leaves = scope_->fast(theta_, 1, whole).leaves();
     const Reading reading = scope_->reading(base(theta_), leaves, 1, whole);
     const Batch batch = frame_.frame(rows, 1);
-    ForwardOptions options = reading.options();
+    ForwardOptions options = reading.options(world_.pretrained);
     options.keep_R = batch.read_at_R;
     const at::Tensor logits_QN =
         Verbaliser({world_.tasks[t]}, pieces_)
@@ -147,7 +147,7 @@ TEST_P(ScopeLaws, TheModelItCarriesOnIsWhatIsRead) {
   EXPECT_EQ(model.names(), world_.pretrained.weights.names());
   const Batch batch = frame_.frame({&world_.tasks[0].query[0]}, 1);
   const Backbone& backbone = *world_.pretrained.backbone;
-  const ForwardOptions options = reading.options();
+  const ForwardOptions options = reading.options(world_.pretrained);
   EXPECT_TRUE(at::allclose(backbone.encode(SharedWeights(model), batch, options),
                            backbone.encode(*reading.weights, batch, options), 1e-12));
 }

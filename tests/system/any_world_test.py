@@ -23,6 +23,19 @@ class AnyWorld(SystemTest):
                     self.assertEqual(one, self.place.file("ordered2", stage, section))
                     self.assertEqual(one, self.place.file("ordered4", stage, section))
 
+    def test_recomputed_layers_give_the_same_weights(self):
+        """Bit for bit; an exact meta-gradient, whose terms are summed in another order, to rounding."""
+        self.place.train("kept", 2, "comm.ordered=true")
+        self.place.train("recomputed", 2, "comm.ordered=true", "model.recompute=true")
+        for stage in ("1_muppet", "2_mlm"):
+            for section in ("theta", "optimizer"):
+                with self.subTest(stage=stage, section=section):
+                    self.assertEqual(self.place.file("kept", stage, section), self.place.file("recomputed", stage, section))
+        for stage in ("3_metaprompting", "4_spt"):
+            with self.subTest(stage=stage):
+                for a, b in zip(self.losses("kept", stage), self.losses("recomputed", stage), strict=True):
+                    self.assertLessEqual(abs(a - b), 1e-5 * max(1.0, abs(a)))
+
     def test_a_run_keeps_its_threads_on_any_number_of_ranks(self):
         """Only the stage that went on did: on more ranks of one host the later ones summed with fewer threads."""
         cores = len(os.sched_getaffinity(0))

@@ -22,7 +22,7 @@ class FirstOrderMaml final : public MetaRule {
   Cost cost(const InnerWork& work) const override {
     const auto steps = static_cast<double>(work.steps);
     Cost total;
-    total.flops = steps * work.gradient * work.support.flops + work.gradient * work.query.flops;
+    total.flops = work.whole_gradient() * (steps * work.support.flops + work.query.flops);
     const double states = work.rate_bytes > 0 ? steps + 1 : 1;  // kept for the way back
     total.peak_bytes = std::max(work.query.peak_bytes, work.support.peak_bytes) +
                        states * (2 + work.memory) * work.fast_bytes + 2 * work.rate_bytes;

@@ -17,10 +17,12 @@ namespace {
 
 // Forward passes' worth of one inner step and its way back: the gradient, again where its graph was
 // not kept, and the double backward: each product of the kept backward once per operand that
-// carries a derivative, then the forward's own backward.
-double forwards_per_step(double gradient, bool kept) {
-  const double backward = gradient - 1;
-  return (kept ? 1 : 2) * gradient + backward * (backward + 1);
+// carries a derivative, then the forward's own backward. Where layers are run again, the way back
+// runs the gradient of each again and, once more, its forward pass.
+double forwards_per_step(const InnerWork& work, bool kept) {
+  const double backward = work.gradient - 1;
+  const double again = work.recompute ? work.gradient + 1 : 0;
+  return (kept ? 1 : 2) * work.whole_gradient() + backward * (backward + 1) + again;
 }
 
 class Maml final : public MetaRule {
@@ -34,9 +36,9 @@ class Maml final : public MetaRule {
     const auto steps = static_cast<double>(work.steps);
     const auto kept = static_cast<double>(work.kept_graphs());
     Cost total;
-    total.flops = (steps - kept) * forwards_per_step(work.gradient, false) * work.support.flops +
-                  kept * forwards_per_step(work.gradient, true) * work.support.flops +
-                  work.gradient * work.query.flops;
+    total.flops = (steps - kept) * forwards_per_step(work, false) * work.support.flops +
+                  kept * forwards_per_step(work, true) * work.support.flops +
+                  work.whole_gradient() * work.query.flops;
     const double graph = kGradientGraph * work.support.peak_bytes;
     total.peak_bytes = std::max(kept * graph + work.query.peak_bytes, std::max(kept, 1.0) * graph);
     // The states of all steps and the adjoint, and of weights their gradient and the kept slopes.

@@ -20,8 +20,8 @@ at::Tensor for_each_task(const at::Tensor& value, std::int64_t tasks) {
   return value.unsqueeze(0).expand(shape);
 }
 
-ForwardOptions Reading::options() const {
-  ForwardOptions out;
+ForwardOptions Reading::options(const Pretrained& model) const {
+  ForwardOptions out = model.forward();
   out.soft_TPD = soft_TPD;
   out.prompts = prompts.get();
   return out;

@@ -36,8 +36,8 @@ struct Reading {
   std::unique_ptr<Weights> weights;
   at::Tensor soft_TPD = {};                         // values of the soft tokens; undefined: none
   std::unique_ptr<LayerPrompts> prompts = nullptr;  // at the input of layers
-  /// Options with these prompts in them; the reading outlives them.
-  ForwardOptions options() const;
+  /// The model's options with these prompts in them; the reading outlives them.
+  ForwardOptions options(const Pretrained& model) const;
 };
 
 class Scope {

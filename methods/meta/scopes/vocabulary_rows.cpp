@@ -40,6 +40,10 @@ class SomeWords final : public Weights {
     return inner_->convolution(name, x_RLI);
   }
   bool contains(const std::string& name) const override { return inner_->contains(name); }
+  Params trained() const override { return inner_->trained(); }
+  std::unique_ptr<Weights> with(const Params& values) const override {
+    return std::make_unique<SomeWords>(inner_->with(values), table_, place_V_);
+  }
 
  private:
   std::unique_ptr<Weights> inner_;
