@@ -23,7 +23,7 @@ import sys
 from tools import archive
 from tools.failure import Arguments, Failure, run
 from tools.hub_model import source_folder
-from tools.kinds import check_tokenizer, has_head, kind_of, read_config
+from tools.kinds import check_tokenizer, has_head, head_of, kind_of, read_config
 from tools.tokenizer_files import tokenizer_text
 from tools.weight_files import load_safetensors, load_tensors
 from tools.weights import canonical, select_parameters
@@ -117,10 +117,6 @@ def import_model(source, out):
     parts = {parameter["part"] for parameter in kind["parameters"] if parameter["name"] in parameters}
     return {"parameters": sum(value.size for value in parameters.values()), "left_out": left_out, "notes": notes,
             "kind": kind, "head": has_head(parameters, kind), "pooler": "pooler" in parts}
-
-
-def head_of(kind):
-    return "MLM head" if "mask" in kind["roles"] else "LM head"
 
 
 def main():

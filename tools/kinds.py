@@ -116,3 +116,8 @@ def has_head(names, kind):
     """Whether a model with parameters of these names foretells words. Where the kind has none for it, the word table does."""
     heads = [parameter["name"] for parameter in kind["parameters"] if parameter["part"] == "head"]
     return any(name in names for name in heads) or not heads
+
+
+def head_of(kind):
+    """What the head that foretells words is called."""
+    return "MLM head" if "mask" in kind["roles"] else "LM head"

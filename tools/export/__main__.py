@@ -3,7 +3,7 @@
 usage: python -m tools.export SOURCE --out FOLDER [--head NAME] [--precision fp32|fp16|bf16] [--shard-gb GB] [--overwrite]
 
 SOURCE is a checkpoint's folder (verified by who calls this) or a model archive. NAME is a head of muppet's, which becomes a
-classification model; or mlm, the model with its MLM head; none, the body alone; all, whatever there is, for import.
+classification model; or mlm, the model with its MLM head, or LM head; none, the body alone; all, whatever there is, for import.
 """
 
 import argparse
@@ -12,11 +12,12 @@ import pathlib
 
 from tools.export.architecture import architecture_of
 from tools.export.card import card
-from tools.export.files import PRECISIONS, check_out, replacing_folder, save_tensors, write, write_json, write_weights
+from tools.export.files import PRECISIONS, save_tensors, write, write_json, write_weights
+from tools.export.folder import check_out, replacing_folder
 from tools.export.source import Source
 from tools.export.tokenizer import tokenizer_files
 from tools.failure import Arguments, Failure, one_line, run
-from tools.kinds import has_head, kind_of
+from tools.kinds import has_head, head_of, kind_of
 
 BESIDE = "metaloom.safetensors"
 OF_OTHERS = ("architectures", "auto_map", "dtype", "torch_dtype", "transformers_version", "_name_or_path", "quantization_config")
@@ -78,7 +79,9 @@ class Export:
 
     def take_model(self, wanted):
         if wanted == "mlm" and not has_head(self.source.weights, self.kind):
-            raise Failure("the model has no MLM head", self.source.place, "Say head=none, or train one with a stage of mlm")
+            masked = "mask" in self.kind["roles"]
+            cure = "train one with a stage of mlm" if masked else "import the model with it"
+            raise Failure(f"the model has no {head_of(self.kind)}", self.source.place, f"Say head=none, or {cure}")
         everything = wanted == "all"
         wanted = ("mlm" if has_head(self.source.weights, self.kind) else "none") if everything else wanted
         self.architecture = architecture_of(self.source, self.kind, self.config, wanted, everything)
@@ -126,7 +129,7 @@ def export(place, out, head, precision, shard_gb, overwrite):
     source = Source(place)
     with source.files:
         made = Export(source, head, precision)
-        with replacing_folder(out) as folder:
+        with replacing_folder(out, overwrite) as folder:
             numbers, size = made.write(folder, int(shard_gb * 1e9))
     return made, numbers, size
 

@@ -1,64 +1,16 @@
-"""The files of an exported folder: weights in shards with their index; and the folder itself, there as a whole or not at all."""
+"""The files of an exported folder: weights in shards with their index, settings and texts as they are."""
 
-import contextlib
 import json
 import os
-import pathlib
 import re
-import shutil
-import tempfile
 
 import torch
 
-from tools.archive import sync
 from tools.export.architecture import as_stored
 from tools.failure import USAGE, Failure, system_errors
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 WEIGHTS = "model.safetensors"
-
-
-def check_out(out, overwrite):
-    """Nothing that is not an export is ever written over."""
-    out = pathlib.Path(out)
-    if not os.path.lexists(out):
-        return
-    if not out.is_dir() or out.is_symlink():
-        raise Failure("this is no folder", out, "Give another one with out=FOLDER", USAGE)
-    with system_errors(out):
-        content = os.listdir(out)
-    if content and "config.json" not in content:
-        raise Failure("a folder that holds something else than a model", out, "Give another one with out=FOLDER", USAGE)
-    if content and not overwrite:
-        raise Failure("this folder holds a model already", out, "Give another one with out=FOLDER, or say overwrite=true", USAGE)
-
-
-@contextlib.contextmanager
-def replacing_folder(out):
-    """Yields a folder beside `out`, which takes its place if the body ends well, and else is removed."""
-    out = pathlib.Path(os.path.abspath(out))
-    with system_errors(out.parent):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        made = pathlib.Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
-    aside = made.with_suffix(".old")
-    try:
-        yield made
-        with system_errors(out):
-            for path in made.iterdir():
-                path.chmod(0o644)
-                sync(path)
-            made.chmod(0o755)
-            if out.is_dir() and os.listdir(out):
-                out.rename(aside)
-            made.rename(out)
-            sync(out.parent)
-    except BaseException:
-        if aside.exists() and not out.exists():
-            aside.rename(out)
-        raise
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def write(path, text):
