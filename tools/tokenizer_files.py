@@ -19,6 +19,9 @@ SPECIALS = {"unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "c
 CLASSES = re.compile(r"(Bert|DistilBert|Electra|MPNet)Tokenizer(Fast)?|PreTrainedTokenizerFast|TokenizersBackend")
 SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "spm.model", "tokenizer.model")
 BYTE_LEVEL = re.compile(r"(GPT2|Roberta|Bart)Tokenizer(Fast)?|PreTrainedTokenizerFast|TokenizersBackend")
+OF_ROBERTA = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "sep_token": "</s>", "pad_token": "<pad>",
+              "cls_token": "<s>", "mask_token": "<mask>"}
+FLAGS = ("lstrip", "rstrip", "normalized", "single_word")  # of a token that is found before words are cut
 CASED = 0.01  # share of the pieces that hold a capital; of a lower-cased vocabulary hardly one does
 
 
@@ -82,7 +85,7 @@ def with_settings(text, config, path):
 
 
 def from_vocabulary(folder, path, config):
-    from tokenizers import AddedToken, BertWordPieceTokenizer, normalizers, pre_tokenizers
+    from tokenizers import BertWordPieceTokenizer, normalizers, pre_tokenizers
 
     pieces = read_text(path).rstrip("\n").split("\n")
     vocabulary = {piece: index for index, piece in enumerate(pieces)}
@@ -106,12 +109,19 @@ def from_vocabulary(folder, path, config):
         tokenizer._tokenizer.normalizer = normalizers.Sequence([])
         tokenizer._tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         notes.append("do_basic_tokenize = false: words are cut at white space only")
-    for index, token in added_tokens(folder, config, specials, vocabulary):
+    add(tokenizer, added_tokens(folder, config, specials, vocabulary), path)
+    return tokenizer.to_str(pretty=False), notes
+
+
+def add(tokenizer, tokens, path):
+    """Adds what added_tokens() gives to the vocabulary that was read from `path`."""
+    from tokenizers import AddedToken
+
+    for index, token in tokens:
         tokenizer.add_tokens([AddedToken(**token)])
         if index is not None and tokenizer.token_to_id(token["content"]) != index:
             raise Failure(f"the added token {token['content']!r} has number {index}, but the vocabulary ends at "
-                          f"{tokenizer.get_vocab_size() - 2}", folder, "vocab.txt and added tokens must be of one model")
-    return tokenizer.to_str(pretty=False), notes
+                          f"{tokenizer.get_vocab_size() - 2}", path.parent, f"{path.name} and added tokens must be of one model")
 
 
 def from_merges(folder, config):
@@ -131,13 +141,31 @@ def from_merges(folder, config):
         raise Failure(f"vocab.json and merges.txt are no vocabulary: {error}", place, "Both must be of the same model") from None
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=spaced)
     tokenizer.decoder = decoders.ByteLevel()
-    listed = [AddedToken(piece, normalized=False, lstrip=piece == "<mask>")
-              for piece in ("<s>", "<pad>", "</s>", "<unk>", "<mask>") if "<mask>" in vocabulary and piece in vocabulary]
-    tokenizer.add_special_tokens(listed or [AddedToken("<|endoftext|>", normalized=False)])
-    if "<mask>" in vocabulary:
+    named = named_specials(folder, config, vocabulary)
+    pieces = {piece for piece, _ in named.values()}
+    add(tokenizer, [(index, token | {"special": token["content"] in pieces})
+                    for index, token in added_tokens(folder, config, {}, vocabulary)], place)
+    tokenizer.add_special_tokens([AddedToken(piece, **flags) for piece, flags in named.values()])
+    if "<mask>" in vocabulary and {"sep_token", "cls_token"} <= named.keys():
         tokenizer.post_processor = processors.RobertaProcessing(
-            *((piece, tokenizer.token_to_id(piece)) for piece in ("</s>", "<s>")), add_prefix_space=spaced)
+            *((piece, tokenizer.token_to_id(piece)) for piece, _ in (named["sep_token"], named["cls_token"])), add_prefix_space=spaced)
     return tokenizer.to_str(pretty=False), []
+
+
+def named_specials(folder, config, vocabulary):
+    """{role: (piece, flags)} of a byte-level tokenizer: the pieces of RoBERTa or GPT-2, unless the settings name others."""
+    defaults = {role: piece for role, piece in OF_ROBERTA.items() if piece in vocabulary} if "<mask>" in vocabulary \
+        else dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>")
+    given = object_file(folder, "special_tokens_map.json") | config
+    found = {}
+    for role in OF_ROBERTA:
+        piece = content_of(given.get(role), defaults.get(role, ""))
+        flags = {"normalized": False, "lstrip": role == "mask_token"}
+        if isinstance(given.get(role), dict):
+            flags = {flag: bool(given[role].get(flag)) for flag in FLAGS}
+        if piece:
+            found[role] = (piece, flags)
+    return found
 
 
 def from_sentencepiece(folder, path):
@@ -172,12 +200,11 @@ def content_of(value, default):
 def added_tokens(folder, config, specials, vocabulary):
     """(number or None, what AddedToken takes) of tokens that are found in a text before words are cut.
 
-    The special ones of BERT are none: in a text they are plain text.
+    The special ones of BERT, `specials`, are none: in a text they are plain text.
     """
     found = {}
     for index, entry in (config.get("added_tokens_decoder") or {}).items():
-        flags = ("lstrip", "rstrip", "normalized", "single_word")
-        found[content_of(entry, "")] = (int(index), {flag: bool(entry.get(flag)) for flag in flags})
+        found[content_of(entry, "")] = (int(index), {flag: bool(entry.get(flag)) for flag in FLAGS})
     for content, index in object_file(folder, "added_tokens.json").items():
         found.setdefault(content, (index, {"normalized": True}))
     listed = object_file(folder, "special_tokens_map.json").get("additional_special_tokens") or []

@@ -19,11 +19,24 @@ from scratch import ScratchTest, call, import_model
 
 from tests.golden.charsmaps import charsmap
 from tools.data.tokens import WordPieces
+from tools.failure import Failure
 
 transformers_logging.disable_progress_bar()
 MERGES = [("c", "a"), ("ca", "l"), ("\u0120", "cal"), ("\u0120cal", "m"), ("cal", "m")]
 ROBERTA = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 SMALL = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 12, "max_position_embeddings": 20}
+ADDED = {"lstrip": False, "rstrip": False, "normalized": False, "single_word": False, "special": True}
+# Files beside vocab.json and merges.txt, whose vocabulary ends before 300; all were dropped without a word.
+BESIDE = {
+    "added_tokens.json": {"added_tokens": {"<user>": 300, "<New>": 301}},
+    "added_tokens_decoder": {"tokenizer_config": {"added_tokens_decoder": {
+        "300": ADDED | {"content": "<user>"}, "301": ADDED | {"content": "calm!", "rstrip": True, "special": False}}}},
+    "additional_special_tokens": {"special_tokens_map": {"additional_special_tokens": ["<user>"]}},
+    "both": {"special_tokens_map": {"additional_special_tokens": ["<user>"]}, "added_tokens": {"<user>": 300}},
+    "other names of special pieces": {"special_tokens_map": {"mask_token": ADDED | {"content": "<MASK>", "lstrip": True}},
+                                      "tokenizer_config": {"pad_token": "<PAD>"}},
+}
+ADDED_TEXTS = ["calm <user> calm!", "calm<USER>calm! <New>x", "calm! <PAD> <MASK> x"]
 TEXTS = ["calm fear", "It's calm?!", "\u65e5\u672c 12"]
 
 
@@ -62,6 +75,25 @@ class Folders(ScratchTest):
                 self.imported()
                 self.check_pieces()
                 self.archive.unlink()
+
+    def test_tokens_added_to_pairs(self):
+        for kind, specials in (("roberta", ROBERTA), ("gpt2", ["<|endoftext|>"])):
+            vocabulary = pieces(specials)
+            vocabulary |= {f"filler {number}": number for number in range(len(vocabulary), 300)}
+            for what, files in (BESIDE | {"nothing": {}}).items():
+                with self.subTest(what, kind=kind):
+                    folder = self.folder / f"{kind} {what}"
+                    self.write(folder / "merges.txt", "#version: 0.2\n" + "\n".join(map(" ".join, MERGES)))
+                    for name, content in (files | {"config": {"model_type": kind}, "vocab": vocabulary}).items():
+                        self.write(folder / f"{name}.json", json.dumps(content))
+                    theirs = AutoTokenizer.from_pretrained(folder)(ADDED_TEXTS, add_special_tokens=False)["input_ids"]
+                    ours = WordPieces(folder)
+                    self.assertEqual(ours.encode(ADDED_TEXTS[:2]), theirs[:2])
+                    ours.tokenizer.encode_special_tokens = False  # special pieces in texts are text to ours
+                    self.assertEqual(ours.encode(ADDED_TEXTS), theirs)
+            self.write(folder / "added_tokens.json", json.dumps({"<far>": 999}))
+            with self.assertRaisesRegex(Failure, "'<far>' has number 999, but the vocabulary ends at 299"):
+                WordPieces(folder)
 
     def sentencepiece_model(self):
         proto = import_protobuf().ModelProto()
