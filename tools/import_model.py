@@ -21,6 +21,7 @@ import pathlib
 import sys
 
 from tools import archive
+from tools.carried import carried
 from tools.failure import Arguments, Failure, run
 from tools.hub_model import source_folder
 from tools.kinds import check_tokenizer, has_head, head_of, kind_of, read_config
@@ -107,7 +108,7 @@ def import_model(source, out):
     pieces = vocabulary(text, kind["vocabulary"], folder)
     check_tokenizer(config, text, pieces, folder)
     meta = {"format": "metaloom-model", "version": 1, "backbone": kind["backbone"], "config": config,
-            "tokenizer_digest": hashlib.sha256(text.encode("utf-8")).hexdigest(), "source": origin}
+            "tokenizer_digest": hashlib.sha256(text.encode("utf-8")).hexdigest(), "source": origin} | carried(folder)
     with archive.hdf5_writer(out) as file:
         archive.put_checked_text(file, "meta", json.dumps(meta, sort_keys=True))
         archive.put_checked_text(file, "tokenizer/tokenizer.json", text)

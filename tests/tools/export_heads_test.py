@@ -2,6 +2,7 @@
 
 import json
 import unittest
+from unittest import mock
 
 import torch
 import transformers
@@ -86,6 +87,20 @@ class HeadsTest(ExportScratch):
         step = self.trained(electra(5))
         self.refused(self.run_export(step, head="topics"),
                      "ElectraForSequenceClassification makes something else of the head topics")
+
+    def test_a_class_that_reads_another_position_is_refused(self):
+        """BartForSequenceClassification wants an end in each row: an internal error."""
+        step = self.trained(transformers.BartModel(transformers.BartConfig(
+            vocab_size=40, d_model=8, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
+            encoder_ffn_dim=12, decoder_ffn_dim=12, max_position_embeddings=14)))
+        self.refused(self.run_export(step, head="topics"), "reads the last state of its decoder", "Export without head=")
+        self.assertIn("BartModel", self.export(step))
+
+    def test_a_class_that_cannot_run_on_the_rows_is_refused(self):
+        step = self.trained(self.small())
+        with mock.patch.object(transformers.BertForSequenceClassification, "forward", side_effect=ValueError("no end\nx")):
+            self.refused(self.run_export(step, head="topics"), "does not run on a row that the head topics reads: no end",
+                         "Export without head=")
 
     def test_labels_without_names(self):
         self.assertIn("the labels of topics have numbers, no names", self.check(self.small(), "topics", "BertForSequenceClassification")[0])

@@ -108,8 +108,10 @@ class Export:
         written = write_weights(folder, self.readers(), self.kind, self.precision, limit)
         write_json(folder / "config.json", self.config)
         write(folder / "tokenizer.json", source.tokenizer)
-        for name, content in tokenizer_files(source.tokenizer, self.kind, self.config).items():
+        for name, content in tokenizer_files(source.tokenizer, self.kind, self.config, source.meta).items():
             write_json(folder / name, content)
+        if "generation_config" in source.meta and self.architecture.model.can_generate():
+            write_json(folder / "generation_config.json", source.meta["generation_config"])
         if source.beside:
             about = {"template": str(source.method.get("template", "")), "task": json.dumps(source.task)}
             save_tensors(folder / BESIDE, {name: read().contiguous() for name, read in source.beside.items()}, about)

@@ -10,6 +10,7 @@ from tools.failure import Failure
 ACTIVATIONS = ("pooler_hidden_act", "classifier_activation")  # keys of a configuration that choose what follows `dense`
 CHOICE = "choice"  # the head of all multiple-choice data sets
 CLOSE = 1e-5
+WITHOUT = "Export without head=: the model is written, and its heads beside it"
 
 
 def check_state(source, head):
@@ -36,6 +37,8 @@ def config_of(config, source, head, outputs):
 
 def layer_places(architecture, kind, outputs, where):
     """{"dense": name, "out": name} of the two layers in the class; what else it would make up is refused."""
+    if architecture.model.config.is_encoder_decoder:
+        raise Failure(f"{architecture.name} reads the last state of its decoder, a head of muppet's the first", where, WITHOUT)
     pooler = {parameter["name"] for parameter in kind["parameters"] if parameter["part"] == "pooler"}
     pooled = {place for name, place in architecture.places.items() if name in pooler}
     free = {*architecture.made_up, *pooled}
@@ -47,7 +50,7 @@ def layer_places(architecture, kind, outputs, where):
     if not ours or free != {f"{name}.{end}" for name in linear for end in ("weight", "bias")}:
         found = ", ".join(sorted(free)) or "none"
         raise Failure(f"a head of muppet's is two layers with tanh between them; {architecture.name} has others: {found}", where,
-                      "Export without head=: the model is written, and its heads beside it")
+                      WITHOUT)
     for name in [name for name in architecture.places if name in pooler]:
         del architecture.places[name]  # muppet's `dense` stands in the place of the pooler
     return dict(zip(("dense", "out"), linear, strict=True))
@@ -55,6 +58,20 @@ def layer_places(architecture, kind, outputs, where):
 
 def check_same(folder, architecture, head, layers, kind, where):
     """Failure unless the class, loaded from `folder`, says what the head says of its states."""
+    try:
+        wanted, logits = trial(folder, architecture, head, layers, kind)
+        off = float((logits.reshape(wanted.shape) - wanted).abs().max())
+    except Exception as error:  # whatever a class makes of rows that it was not made for
+        said = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise Failure(f"{architecture.name} does not run on a row that the head {head} reads: {said}", where, WITHOUT) from None
+    if not off <= CLOSE * max(1.0, float(wanted.abs().max())):
+        raise Failure(f"{architecture.name} makes something else of the head {head} (off by {off:.2g}): its layers do not "
+                      "end with tanh, or it reads another position", where, WITHOUT)
+    return off
+
+
+def trial(folder, architecture, head, layers, kind):
+    """What the head says of the states of some rows, and what the class says of the rows."""
     import transformers
 
     model = getattr(transformers, architecture.name).from_pretrained(folder, dtype=torch.float32).eval()
@@ -66,9 +83,4 @@ def check_same(folder, architecture, head, layers, kind, where):
         states = model.base_model(ids).last_hidden_state[:, 0]
         dense, out = ((layers[f"{name}.weight"].float(), layers[f"{name}.bias"].float()) for name in ("dense", "out"))
         wanted = torch.nn.functional.linear(torch.nn.functional.linear(states, *dense).tanh(), *out)
-        logits = model(ids.unsqueeze(1) if head == CHOICE else ids).logits
-    off = float((logits.reshape(wanted.shape) - wanted).abs().max())
-    if not off <= CLOSE * max(1.0, float(wanted.abs().max())):
-        raise Failure(f"{architecture.name} makes something else of the head {head} (off by {off:.2g}): its layers do not "
-                      "end with tanh", where, "Export without head=: the model is written, and its heads beside it")
-    return off
+        return wanted, model(ids.unsqueeze(1) if head == CHOICE else ids).logits

@@ -16,33 +16,42 @@ NAMES = {"begin": {"[CLS]": ["cls_token"], "<s>": ["bos_token", "cls_token"], ""
          "mask": {"": ["mask_token"]}, "pad": {"": ["pad_token"]}, "unknown": {"": ["unk_token"]}}
 
 
-def special_tokens(text, kind, config):
-    """{"mask_token": "[MASK]", ...}: by the ids that the configuration gives, else as they are spelled."""
+def special_tokens(text, kind, config, named):
+    """{"mask_token": "[MASK]", ...}: as the imported folder named them, by the ids of the configuration, or as they are spelled."""
     content = json.loads(text)
-    vocabulary = content["model"].get("vocab") or {}
-    by_id = {number: piece for piece, number in vocabulary.items()} if isinstance(vocabulary, dict) else {
-        number: entry[0] for number, entry in enumerate(vocabulary)}
-    by_id |= {entry["id"]: entry["content"] for entry in content.get("added_tokens") or []}
+    by_id = pieces_by_id(content)
     pieces = set(by_id.values())
     found = {}
     for role, names in NAMES.items():
-        if role in ("begin", "end", "mask") and role not in kind["roles"]:
+        causal_end = role == "end" and "mask" not in kind["roles"]  # no piece of its rows, but where texts end
+        if role in ("begin", "end", "mask") and role not in kind["roles"] and not causal_end:
             continue
         piece = next((spelling for spelling in SPELLINGS[role] if spelling in pieces), None)
-        for name in names.get(piece, names[""]) if piece else []:
-            found[name] = piece
+        for name in names[""] if causal_end else names.get(piece, names[""]):
+            found |= {name: piece} if piece else {}
     for role in ("bos", "eos", "pad"):
-        piece = by_id.get(config.get(f"{role}_token_id")) if isinstance(config.get(f"{role}_token_id"), int) else None
+        number = config.get(f"{role}_token_id")
+        number = number[0] if isinstance(number, list) and number else number  # several ends: the first is the tokenizer's
+        piece = by_id.get(number) if isinstance(number, int) else None
         if piece is not None and (f"{role}_token" in found or not kind["types"]):
             found[f"{role}_token"] = piece
     unknown = content["model"].get("unk_token")
-    return found | ({"unk_token": unknown} if isinstance(unknown, str) else {})
+    found |= {"unk_token": unknown} if isinstance(unknown, str) else {}
+    return found | {name: piece for name, piece in named.items() if piece in pieces}
 
 
-def tokenizer_files(text, kind, config):
-    """{file: content} beside tokenizer.json, which is `text`."""
-    special = special_tokens(text, kind, config)
+def pieces_by_id(content):
+    vocabulary = content["model"].get("vocab") or {}
+    by_id = {number: piece for piece, number in vocabulary.items()} if isinstance(vocabulary, dict) else {
+        number: entry[0] for number, entry in enumerate(vocabulary)}
+    return by_id | {entry["id"]: entry["content"] for entry in content.get("added_tokens") or []}
+
+
+def tokenizer_files(text, kind, config, meta):
+    """{file: content} beside tokenizer.json, which is `text`; `meta` is the archive's."""
+    special = special_tokens(text, kind, config, meta.get("special_tokens", {}))
     inputs = ["input_ids", *(["token_type_ids"] if kind["types"] else []), "attention_mask"]
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": kind["positions"],
                 "model_input_names": inputs, "clean_up_tokenization_spaces": False}
-    return {"tokenizer_config.json": settings | special, "special_tokens_map.json": special}
+    template = {"chat_template": meta["chat_template"]} if "chat_template" in meta else {}
+    return {"tokenizer_config.json": settings | template | special, "special_tokens_map.json": special}
