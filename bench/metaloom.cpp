@@ -2,17 +2,17 @@
 // writes theta and whatever else the peer must know to STATE.h5, prints one line of JSON about
 // itself, then obeys lines on stdin: "run N" does N iterations and answers with their seconds and
 // losses, "profile N" with the seconds of each operator over N iterations; "limit" measures this
-// machine's fp32 matmul. What is timed are the program's own parts:
-// method, gradient reduction, optimizer.
+// machine's fp32 matmul, "pass K" chooses one of the work's passes. What is timed are the program's
+// own parts: method, gradient reduction, optimizer.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <c10/core/GradMode.h>
 #include <time.h>
 
 #include <chrono>
 #include <cstdio>
 #include <iostream>
 
+#include "bench/encoder_case.h"
 #include "bench/profile.h"
 #include "bench/work.h"
 #include "comm/communicator.h"
@@ -26,61 +26,6 @@
 
 namespace metaloom::bench {
 namespace {
-
-class Case {
- public:
-  virtual ~Case() = default;
-  /// One iteration; gives its loss.
-  virtual double iterate() = 0;
-  virtual double flops() const = 0;
-  virtual std::int64_t tokens() const = 0;
-  virtual Archive state() const { return {}; }
-};
-
-/// The encoder alone: forward, or forward and backward over all weights.
-class EncoderCase final : public Case {
- public:
-  EncoderCase(const Pretrained& pretrained, const Work& work)
-      : pretrained_(pretrained),
-        training_(work.json.at("training").get<bool>()),
-        weights_(training_ ? pretrained.weights.leaves() : pretrained.weights) {
-    std::vector<at::Tensor> rows;
-    for (const Example& example : work.tasks.at(0).query) {
-      const auto& ids = example.segments.at(0);
-      rows.push_back(at::tensor(at::ArrayRef<std::int32_t>(ids.data(), ids.size()), at::kLong));
-    }
-    batch_.ids_RL = at::stack(rows);
-    batch_.segments_RL = at::zeros_like(batch_.ids_RL);
-    batch_.length_R = at::full({batch_.rows()}, batch_.ids_RL.size(1), at::kLong);
-    batch_.tokens = batch_.ids_RL.numel();
-  }
-
-  double iterate() override {
-    if (!training_) {
-      const c10::NoGradGuard no_grad;
-      return loss().item<double>();
-    }
-    const at::Tensor loss = this->loss();
-    grad(loss, weights_);
-    return loss.item<double>();
-  }
-  double flops() const override {
-    const Cost forward = pretrained_.backbone->cost(
-        {.rows = batch_.rows(), .length = batch_.ids_RL.size(1)}, pretrained_.dtype);
-    return forward.flops * (training_ ? 3 : 1);
-  }
-  std::int64_t tokens() const override { return batch_.tokens; }
-
- private:
-  at::Tensor loss() const {
-    return pretrained_.backbone->encode(SharedWeights(weights_), batch_, {}).pow(3).mean();
-  }
-
-  const Pretrained& pretrained_;
-  bool training_;
-  Params weights_;
-  Batch batch_;
-};
 
 /// Updates of a method, as the training loop makes them on one rank.
 class MethodCase final : public Case {
@@ -207,8 +152,12 @@ void serve(Case& the_case) {
       continue;
     }
     std::int64_t count = 0;
-    if ((word != "run" && word != "profile") || !(std::cin >> count)) {
+    if ((word != "run" && word != "profile" && word != "pass") || !(std::cin >> count)) {
       throw Error(Fault::usage, "\"" + word + "\" is not understood", "stdin");
+    }
+    if (word == "pass") {
+      answer(the_case.choose(static_cast<std::size_t>(count)));
+      continue;
     }
     if (word == "profile") {
       Profile profile;
@@ -228,7 +177,8 @@ void serve(Case& the_case) {
     answer({{"seconds", seconds},
             {"cpu_seconds", cpu_seconds},
             {"losses", losses},
-            {"tokens", the_case.tokens()}});
+            {"tokens", the_case.tokens()},
+            {"flops", the_case.flops()}});
   }
 }
 
@@ -245,7 +195,7 @@ void run(char** words) {
     the_case = std::make_unique<EncoderCase>(pretrained, work);
   }
   write_file(words[3], the_case->state().image());
-  answer({{"flops", the_case->flops()}, {"threads", at::get_num_threads()}});
+  answer({{"threads", at::get_num_threads()}});
   serve(*the_case);
 }
 

@@ -3,7 +3,8 @@
 usage: python -m bench.peer STYLE MODEL.h5 WORK.json STATE.h5 THREADS
 
 STYLE: transformers (as its users write it), mask-head (the vocabulary head on the [MASK] rows only) or tuned (tasks
-batched by hand as well, only the rows of the head that are asked for). Obeys "run N" and "quit" on stdin.
+batched by hand as well, only the rows of the head that are asked for). Obeys "run N", "pass K" (which of the work's passes)
+and "quit" on stdin.
 """
 
 import json
@@ -46,6 +47,9 @@ def main():
         command, *count = line.split()
         if command == "quit":
             break
+        if command == "pass":
+            print(json.dumps(peer.choose(int(count[0]))), flush=True)
+            continue
         seconds, cpu, losses = [], [], []
         for _ in range(int(count[0])):
             start, busy = time.perf_counter(), time.process_time()

@@ -1,11 +1,12 @@
 """Our speed against PyTorch and transformers on the same work, in turns, in processes that stay alive (A B A B A).
 
-usage: python -m bench.run [--build build] [--only CASE ...] [--threads N] [--rounds 5] [--seconds 4] [--busy] [--out F.json]
+usage: python -m bench.run [--build build] [--only CASE ...] [--threads N] [--rounds 4] [--seconds 2] [--busy] [--out F.json]
                            [--against BUILD]: our own bench_metaloom of another commit instead of PyTorch's peers
 
 Same weights, token ids, threads, and way of waiting (GOMP_SPINCOUNT, as the program sets it for itself); the losses of
-the first iteration must agree to 1e-4 before anything is timed. The ratio is the peer's time over ours, per round
-against our turns before and after it; above 1 we are faster. Of two processes that do the same, the one started first
+the first iteration must agree to 1e-4 (with products of bf16: 2e-2) before anything is timed. Passes of one case share
+its seconds. The ratio is the peer's time over ours, per round against our turns before and after it; above 1 we are
+faster. Dtypes are what matrices are multiplied in, ours and the peer's; weights are fp32. Of two processes that do the same, the one started first
 was 5 to 10 % slower on a virtual machine (where its memory lies): so each round is taken twice, once with either side
 started first, and its ratio is the geometric mean of both.
 """
@@ -21,13 +22,14 @@ import subprocess
 import sys
 import tempfile
 
+from bench.kinds import archive_of
 from bench.work import CASES, MAX_LENGTH
 from tools.failure import Arguments, Failure, run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODEL = ROOT / ".cache" / "models" / "minilm-mlm.h5"
 STORES = ROOT / ".cache" / "quickstart"
-AGREE = 1e-4
+AGREE = {"fp32": 1e-4, "bf16": 2e-2}
 LEAST_GFLOPS = 20  # per core: below it something else is using the machine
 
 
@@ -67,9 +69,9 @@ def prepare():
                       "Run: build/metaloom data data/quickstart.toml out=.cache/quickstart")
 
 
-def check_losses(ours, theirs, case, peer):
+def check_losses(ours, theirs, case, peer, dtype):
     gap = abs(ours - theirs)
-    if not gap <= AGREE * max(1.0, abs(theirs)):
+    if not gap <= AGREE[dtype] * max(1.0, abs(theirs)):
         raise Failure(f"the first losses differ by {gap:.1e}: {ours:.8f} and {theirs:.8f}", f"{case} against {peer}",
                       "They do not do the same work: nothing was timed")
     return gap
@@ -94,12 +96,13 @@ def take_turns(ours, peer, rounds, seconds):
         mine, theirs = ([statistics.median(turn[clock]) for turn in turns[side]] for side in (ours, peer))
         ratios = [their / ((before + after) / 2) for their, before, after in zip(theirs, mine, mine[1:])]
         out[clock] = {"ours": mine, "peer": theirs, "ratios": ratios}
-    return out | {"iterations": count * (rounds + 1), "tokens": turns[ours][-1]["tokens"]}
+    return out | {"iterations": count * (rounds + 1), "tokens": turns[ours][-1]["tokens"],
+                  "flops": turns[ours][-1]["flops"]}
 
 
 def together(one, other):
     """Of two runs of rounds, with either side started first."""
-    out = {"iterations": one["iterations"] + other["iterations"], "tokens": one["tokens"]}
+    out = {"iterations": one["iterations"] + other["iterations"], "tokens": one["tokens"], "flops": one["flops"]}
     for clock in ("seconds", "cpu_seconds"):
         a, b = one[clock], other[clock]
         ratios = [math.sqrt(first * second) for first, second in zip(a["ratios"], b["ratios"])]
@@ -115,45 +118,72 @@ def both_sides(commands, style, ours_first):
     return started["ours"], started["peer"]
 
 
+def prepared(work, folder, threads):
+    """What follows the name of a side's program: the model and the work; and the same with products of fp32."""
+    model = archive_of(work["kind"]) if "kind" in work else MODEL
+    told = {"": work, "fp32": work | {"passes": [one | {"dtype": "fp32"} for one in work.get("passes", [])]}}
+    for name, each in told.items():
+        (folder / f"work{name}.json").write_text(json.dumps(each), encoding="utf-8")
+    return {name: [model, folder / f"work{name}.json", folder / "state.h5", str(threads)] for name in told}
+
+
+def peer_command(style, options, words):
+    if options.against:
+        return [options.against / "bench_metaloom", *words[""]]
+    if style == "fp32":
+        return [options.build / "bench_metaloom", *words["fp32"]]
+    return [sys.executable, "-m", "bench.peer", style, *words[""]]
+
+
+def bench_pass(sides, number, one, work, options):
+    """One pass, its first losses compared, with this pair of processes."""
+    told = [side.ask("pass", number) if "passes" in work else {"dtype": "float32"} for side in sides]
+    first = [side.ask("run", 1)["losses"][0] for side in sides]
+    gap = None if work.get("dropout") else check_losses(*first, one["about"], sides[1].name, one["dtype"])
+    seconds = options.seconds / len(work.get("passes", [one]))
+    return {"dtypes": [each["dtype"] for each in told], "loss_gap": gap}, take_turns(*sides, options.rounds, seconds)
+
+
 def bench_case(case, options, folder):
     about, make, peers = CASES[case]
     work = make(STORES) | {"max_length": MAX_LENGTH}
-    paths = [MODEL, folder / "work.json", folder / "state.h5", str(options.threads)]
-    paths[1].write_text(json.dumps(work), encoding="utf-8")
-    rows, checked = [], not work.get("dropout")
-    if options.against:
-        peers = [options.against.parent.name]
-    for style in peers:  # fresh processes: both sides start from the same weights
-        peer = [options.against / "bench_metaloom"] if options.against else [sys.executable, "-m", "bench.peer", style]
-        commands = {"ours": [options.build / "bench_metaloom", *paths], "peer": [*peer, *paths]}
-        runs = []
-        for ours_first in (True, False):
-            ours, theirs = both_sides(commands, style, ours_first)
+    words = prepared(work, folder, options.threads)
+    passes = [one | {"about": f"{about}, {one['about']}"} for one in work.get("passes", [])] or [{"about": about, "dtype": "fp32"}]
+    rows = []
+    for style in [options.against.parent.name] if options.against else peers:
+        commands = {"ours": [options.build / "bench_metaloom", *words[""]], "peer": peer_command(style, options, words)}
+        runs = [[] for _ in passes]
+        for ours_first in (True, False):  # fresh processes: both sides start from the same weights
+            sides = both_sides(commands, style, ours_first)
             try:
-                first = [side.ask("run", 1)["losses"][0] for side in (ours, theirs)]
-                gap = check_losses(*first, case, style) if checked else None
-                runs.append(take_turns(ours, theirs, options.rounds, options.seconds))
+                for number, one in enumerate(passes):
+                    runs[number].append(bench_pass(sides, number, one, work, options))
             finally:
-                ours.close()
-                theirs.close()
-        found = together(*runs)
-        taken = found["seconds"]["ours"]
-        rows.append({"case": case, "about": about, "peer": style, "loss_gap": gap, **found,
-                     "tokens_per_s": found["tokens"] / taken, "gflops": ours.about["flops"] / taken / 1e9})
-        print(line_of(rows[-1]), flush=True)
+                for side in sides:
+                    side.close()
+        for one, ((told, first), (_, second)) in zip(passes, runs):
+            rows.append(row_of({"case": case, "about": one["about"], "peer": style} | told, together(first, second)))
+            print(line_of(rows[-1]), flush=True)
     return rows
+
+
+def row_of(named, found):
+    taken = found["seconds"]["ours"]
+    return named | found | {"tokens_per_s": found["tokens"] / taken, "gflops": found["flops"] / taken / 1e9}
 
 
 def line_of(row):
     low, middle, high = row["seconds"]["ratio"]
     gap = "(random)" if row["loss_gap"] is None else f"{row['loss_gap']:.0e}"
-    return (f"{row['about']:38} {row['peer']:13} {1e3 * row['seconds']['ours']:9.1f} {1e3 * row['seconds']['peer']:9.1f} "
+    dtypes = "/".join(SHORT[dtype] for dtype in row["dtypes"])
+    return (f"{row['about']:40} {row['peer']:13} {dtypes:9} {1e3 * row['seconds']['ours']:9.1f} {1e3 * row['seconds']['peer']:9.1f} "
             f"{middle:6.2f} [{low:.2f} {high:.2f}] {row['cpu_seconds']['ratio'][1]:8.2f} {row['tokens_per_s']:9.0f} "
             f"{row['gflops']:8.1f} {gap:>9}")
 
 
-HEADING = (f"{'work':38} {'against':13} {'ours ms':>9} {'peer ms':>9} {'ratio':>6} [quartiles] {'CPU time':>8} {'tokens/s':>9} "
-           f"{'GFLOP/s':>8} {'loss gap':>9}")
+SHORT = {"float32": "fp32", "bfloat16": "bf16", "float64": "fp64"}
+HEADING = (f"{'work':40} {'against':13} {'dtypes':9} {'ours ms':>9} {'peer ms':>9} {'ratio':>6} [quartiles] {'CPU time':>8} "
+           f"{'tokens/s':>9} {'GFLOP/s':>8} {'loss gap':>9}")
 
 
 def machine(options):
@@ -214,6 +244,7 @@ def main():
     for build in filter(None, (options.build, options.against)):
         if not (build / "bench_metaloom").exists():
             raise Failure("bench_metaloom is not built", build, "Run: make bench")
+    os.environ.setdefault("METALOOM_PROGRAM", str(options.build / "metaloom"))  # knows the kinds' parameters
     prepare()
     with tempfile.TemporaryDirectory() as folder:
         bench(options, pathlib.Path(folder))

@@ -81,20 +81,44 @@ def spt(root):
             "optimizer": 'rate = 3e-3\nschedule = "constant"\nwarmup = 0\n'}
 
 
-def encoder(rows, length, training):
-    """The encoder alone, on rows without padding: what everything else stands on."""
+def passes(*told):
+    """Bodies alone, on rows without padding: what everything else stands on. told: (rows, length, training, dtype); of bf16
+    are the products, the weights stay fp32. Below 1000 are MiniLM's special pieces."""
     random = np.random.default_rng(1)
-    examples = [{"segments": [random.integers(1000, 20000, length).tolist()], "label": 0} for _ in range(rows)]
+    first, last = 1000, 8000
+
+    def task(rows, length):
+        ids = random.integers(first, last, (rows, length))
+        return {"dataset": 0, "classes": [0], "support": [], "query": [{"segments": [row.tolist()], "label": 0} for row in ids]}
     info = {"name": "random", "family": "classification", "labels": ["none"], "label_words": [[[1]]]}
-    return {"datasets": [info], "pack": 1, "updates": 1, "training": training,
-            "tasks": [{"dataset": 0, "classes": [0], "support": [], "query": examples}]}
+    return {"datasets": [info], "pack": 1, "updates": 1, "tasks": [task(rows, length) for rows, length, *_ in told],
+            "passes": [{"about": f"{rows} x {length}, forward{' + backward' * training}",
+                        "training": training, "dtype": dtype} for rows, length, training, dtype in told]}
 
 
-# name -> (what it is, its work, the peers)
+def encoder(rows, length, training):
+    return passes((rows, length, training, "fp32"))
+
+
+def of_kind(kind, *told):
+    """The random model of a kind (bench/kinds.py)."""
+    return passes(*told) | {"kind": kind}
+
+
+def both_dtypes(kind):
+    return of_kind(kind, *((*shape, training, "fp32") for shape in ((32, 16), (8, 128)) for training in (False, True)),
+                   *((8, 128, training, "bf16") for training in (False, True)))
+
+
+def bf16(kind):
+    return of_kind(kind, *((*shape, training, "bf16") for shape in ((32, 16), (8, 128)) for training in (False, True)))
+
+
+# name -> (what it is, its work, the peers; "fp32": ourselves, with products of fp32)
 CASES = {
-    "encoder_forward": ("encoder, 80 x 24, forward", lambda root: encoder(80, 24, False), ["transformers"]),
-    "encoder_training": ("encoder, 80 x 24, forward + backward", lambda root: encoder(80, 24, True), ["transformers"]),
-    "encoder_small": ("encoder, 5 x 24, forward + backward", lambda root: encoder(5, 24, True), ["transformers"]),
+    "encoder_forward": ("encoder", lambda root: encoder(80, 24, False), ["transformers"]),
+    "encoder_training": ("encoder", lambda root: encoder(80, 24, True), ["transformers"]),
+    "encoder_small": ("encoder", lambda root: encoder(5, 24, True), ["transformers"]),
     "muppet_step": ("MUPPET step", muppet, ["transformers"]),
     "muppet_dropout": ("MUPPET step, dropout 0.1", lambda root: muppet(root, 0.1), ["transformers"]),
     "metaprompting_first": ("MetaPrompting, first order", lambda root: metaprompting(root, "fomaml"),
@@ -103,3 +127,6 @@ CASES = {
                              ["transformers", "mask-head", "tuned"]),
     "spt_step": ("SPT search step", spt, ["transformers", "tuned"]),
 }
+KINDS = ("bert", "roberta", "distilbert", "electra", "deberta-v2", "modernbert", "bart", "gpt2", "llama", "qwen3")
+CASES |= {f"kind_{kind}": (kind, lambda root, kind=kind: both_dtypes(kind), ["transformers"]) for kind in KINDS}
+CASES |= {f"bf16_{kind}": (kind, lambda root, kind=kind: bf16(kind), ["fp32"]) for kind in ("bert", "modernbert", "llama")}
