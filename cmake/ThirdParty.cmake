@@ -17,6 +17,8 @@ target_include_directories(tomlplusplus SYSTEM INTERFACE ${TOMLPLUSPLUS_INCLUDE}
 add_library(tomlplusplus::metaloom ALIAS tomlplusplus)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 add_library(xxHash::metaloom ALIAS PkgConfig::xxhash)
+pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
+add_library(utf8proc::metaloom ALIAS PkgConfig::utf8proc)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 add_library(ZLIB::metaloom ALIAS PkgConfig::zlib)
 find_package(nlohmann_json REQUIRED)

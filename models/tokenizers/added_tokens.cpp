@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/error.h"
 #include "models/tokenizers/tokenizer_json.h"
 #include "models/tokenizers/unicode.h"
 
@@ -53,11 +52,7 @@ AddedTokens::AddedTokens(const Json& settings) : normalizer_(settings.value("nor
 
 std::string AddedTokens::as_found(const std::string& content) const {
   bool beginning = true;
-  try {
-    return normalizer_.applied(content, beginning);
-  } catch (const Error&) {  // of words that a user could change, which this is not
-    refuse_setting("added_tokens", "the normal form of \"" + content + "\" is not known");
-  }
+  return normalizer_.applied(content, beginning);
 }
 
 void AddedTokens::add(std::string text, std::size_t token, Index& index) {

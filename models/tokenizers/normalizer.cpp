@@ -1,10 +1,12 @@
 #include "models/tokenizers/normalizer.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 
-#include "core/error.h"
+#include "models/tokenizers/bert_text.h"
 #include "models/tokenizers/charsmap.h"
+#include "models/tokenizers/normal_forms.h"
 #include "models/tokenizers/tokenizer_json.h"
 #include "models/tokenizers/unicode.h"
 
@@ -13,40 +15,44 @@ namespace {
 
 using Step = Normalizer::Step;
 
-[[noreturn]] void refuse_character(std::string_view character, const std::string& step) {
-  throw Error(Fault::usage,
-              "the tokenizer's " + step + " changes the character \"" + std::string(character) +
-                  "\" by tables that are not here",
-              "words of a template or of a class",
-              step == "NFC" || step == "NFKC" ? "Write letters with their accents as one character"
-                                              : "Use words of ASCII letters");
+const std::map<std::string, NormalForm> kForms{{"NFC", NormalForm::c},
+                                               {"NFD", NormalForm::d},
+                                               {"NFKC", NormalForm::kc},
+                                               {"NFKD", NormalForm::kd}};
+
+Step in_form(NormalForm form) {
+  return [form](const std::string& text, bool&) { return normal_form(text, form); };
 }
 
-/// A step that changes nothing in a text without such characters.
-Step refusing(const std::string& step, bool (*changes)(char32_t)) {
-  return [step, changes](std::string text, bool&) {
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t start = at;
-      if (changes(next_character(text, at)))
-        refuse_character(std::string_view(text).substr(start, at - start), step);
-    }
-    return text;
-  };
+std::string lower(const std::string& text, bool&) {
+  return lower_cased(text);
 }
 
-bool is_unsettled(char32_t c) {
-  return is(CharacterClass::unsettled, c);
-}
-
-bool is_not_ascii(char32_t c) {
-  return c >= 0x80;
-}
-
-std::string lower(std::string text, bool&) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+std::string without_accents(const std::string& text, bool& beginning) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const bool first = at == 0;
+    const char32_t c = next_character(text, at);
+    const bool gone = is(CharacterClass::accent, c);
+    if (gone && first) beginning = false;
+    if (!gone) append_character(c, out);
   }
-  return text;
+  return out;
+}
+
+/// BERT's own steps. Without a word on accents, they go where letters are lower-cased.
+Step of_bert(const Json& settings) {
+  const bool lower_case = settings.value("lowercase", true);
+  const Json accents = settings.value("strip_accents", Json());
+  return [cleans = settings.value("clean_text", true),
+          parts = settings.value("handle_chinese_chars", true),
+          strips = accents.is_null() ? lower_case : accents.get<bool>(),
+          lower_case](std::string text, bool&) {
+    if (cleans) text = cleaned(text);
+    if (parts) text = with_ideographs_apart(text);
+    if (strips) text = without_marks(text);
+    return lower_case ? lower_cased(text) : text;
+  };
 }
 
 /// Runs of at least two characters that `counts`, and single ones that `alone` does.
@@ -171,11 +177,14 @@ void Normalizer::add(const Json& settings) {
     steps_.push_back(prepending(settings));
     const std::string start = settings.value("prepend", "");
     begins_with_space_ = begins_with_space_ || start == " " || start == "▁";
-  } else if (type == "NFC" || type == "NFKC") {
-    steps_.push_back(refusing(type, is_unsettled));
-  } else if (type == "NFD" || type == "NFKD" || type == "StripAccents" || type == "Lowercase") {
-    steps_.push_back(refusing(type, is_not_ascii));
-    if (type == "Lowercase") steps_.emplace_back(lower);
+  } else if (const auto form = kForms.find(type); form != kForms.end()) {
+    steps_.push_back(in_form(form->second));
+  } else if (type == "StripAccents") {
+    steps_.emplace_back(without_accents);
+  } else if (type == "Lowercase") {
+    steps_.emplace_back(lower);
+  } else if (type == "BertNormalizer") {
+    steps_.push_back(of_bert(settings));
   } else {
     refuse_setting("normalizer", "there is no step " + type);
   }

@@ -1,6 +1,5 @@
 // What a tokenizer does to a text before it cuts it ("normalizer" of tokenizer.json), as the
-// library `tokenizers` does it. Steps that would need tables of the whole of Unicode are exact for
-// the texts that they leave as they are, and refuse the others.
+// library `tokenizers` does it.
 #pragma once
 
 #include <functional>
@@ -21,7 +20,6 @@ class Normalizer {
   /// known.
   explicit Normalizer(const Json& settings);
 
-  /// Throws Error{usage} on a character that a step changes by a table that is not here.
   /// `beginning`: becomes false where the text no longer begins with its first character.
   std::string applied(std::string_view text, bool& beginning) const;
   /// Whether it puts a space before every text, also before one that begins with a space.

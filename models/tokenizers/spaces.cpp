@@ -31,18 +31,12 @@ void Spaces::add(const Json& settings) {
 }
 
 void Spaces::cut_at_white_space(const Word& word, std::vector<Word>& out) {
-  std::size_t start = 0;
-  const auto until = [&](std::size_t end) {
-    if (end > start)
-      out.push_back({word.text.substr(start, end - start), word.beginning && start == 0});
-  };
-  for (std::size_t at = 0; at < word.text.size();) {
-    const std::size_t before = at;
-    if (!is(CharacterClass::space, next_character(word.text, at))) continue;
-    until(before);
-    start = at;
+  bool first = true;
+  for (std::string& part : words_between_spaces(word.text, /*signs_apart=*/false)) {
+    const bool beginning = word.beginning && first && word.text.starts_with(part);
+    out.push_back({std::move(part), beginning});
+    first = false;
   }
-  until(word.text.size());
 }
 
 void Spaces::keep_spaces(const Step& step, Word word, std::vector<Word>& out) {

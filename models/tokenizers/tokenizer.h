@@ -57,8 +57,7 @@ class Tokenizer {
   std::int32_t special(Special role) const { return specials_[static_cast<std::size_t>(role)]; }
 
   /// The pieces of words separated by spaces, as tools/data/tokens.py would give them. Special
-  /// pieces stand for themselves; a word without pieces is `unknown`. Throws Error{usage} on a
-  /// character that the tokenizer normalises by tables that are not here.
+  /// pieces stand for themselves; a word without pieces is `unknown`.
   virtual std::vector<std::int32_t> pieces_of(std::string_view words,
                                               Before before = Before::space) const = 0;
   /// Readable text of ids, padding left out. Throws Error{internal} on an id that is none.

@@ -29,13 +29,18 @@ bool within(const std::array<std::uint32_t, N>& bounds, char32_t character) {
 constexpr auto kLetterBounds = bounds(unicode::kLetter);
 constexpr auto kNumberBounds = bounds(unicode::kNumber);
 constexpr auto kSpaceBounds = bounds(unicode::kSpace);
-constexpr auto kUnsettledBounds = bounds(unicode::kUnsettled);
+constexpr auto kDecomposingBounds = bounds(unicode::kDecomposing);
 constexpr auto kJoiningBounds = bounds(unicode::kJoining);
 constexpr auto kControlBounds = bounds(unicode::kControl);
 constexpr auto kPrependedBounds = bounds(unicode::kPrepended);
 constexpr auto kPictographBounds = bounds(unicode::kPictograph);
 constexpr auto kConsonantBounds = bounds(unicode::kConsonant);
 constexpr auto kLinkerBounds = bounds(unicode::kLinker);
+constexpr auto kAccentBounds = bounds(unicode::kAccent);
+constexpr auto kMarkBounds = bounds(unicode::kMark);
+constexpr auto kMeaninglessBounds = bounds(unicode::kMeaningless);
+constexpr auto kIdeographBounds = bounds(unicode::kIdeograph);
+constexpr auto kPunctuationBounds = bounds(unicode::kPunctuation);
 
 /// How many bytes a character that begins with this one has, by its first byte; 0: none does.
 std::size_t length_by(unsigned char first) {
@@ -108,8 +113,8 @@ bool is(CharacterClass wanted, char32_t character) {
       return within(kNumberBounds, character);
     case CharacterClass::space:
       return within(kSpaceBounds, character);
-    case CharacterClass::unsettled:
-      return within(kUnsettledBounds, character);
+    case CharacterClass::decomposing:
+      return within(kDecomposingBounds, character);
     case CharacterClass::joining:
       return within(kJoiningBounds, character);
     case CharacterClass::control:
@@ -122,6 +127,16 @@ bool is(CharacterClass wanted, char32_t character) {
       return within(kConsonantBounds, character);
     case CharacterClass::linker:
       return within(kLinkerBounds, character);
+    case CharacterClass::accent:
+      return within(kAccentBounds, character);
+    case CharacterClass::mark:
+      return within(kMarkBounds, character);
+    case CharacterClass::meaningless:
+      return within(kMeaninglessBounds, character);
+    case CharacterClass::ideograph:
+      return within(kIdeographBounds, character);
+    case CharacterClass::punctuation:
+      return within(kPunctuationBounds, character);
   }
   return false;
 }
@@ -162,6 +177,31 @@ void append_character(char32_t character, std::string& out) {
     tail(6);
     tail(0);
   }
+}
+
+std::size_t characters_of(std::string_view text) {
+  std::size_t out = 0;
+  for (std::size_t at = 0; at < text.size(); ++out) next_character(text, at);
+  return out;
+}
+
+std::vector<std::string> words_between_spaces(std::string_view text, bool signs_apart) {
+  std::vector<std::string> out;
+  std::size_t start = 0;
+  const auto word_until = [&](std::size_t end) {
+    if (end > start) out.emplace_back(text.substr(start, end - start));
+  };
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t before = at;
+    const char32_t c = next_character(text, at);
+    const bool sign = signs_apart && is(CharacterClass::punctuation, c);
+    if (!sign && !is(CharacterClass::space, c)) continue;
+    word_until(before);
+    if (sign) out.emplace_back(text.substr(before, at - before));
+    start = at;
+  }
+  word_until(text.size());
+  return out;
 }
 
 std::string readable(std::string_view bytes) {

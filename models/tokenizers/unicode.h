@@ -5,20 +5,26 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace metaloom {
 
 enum class CharacterClass {
-  letter,      // \p{L}
-  number,      // \p{N}
-  space,       // \s, White_Space
-  unsettled,   // NFC or NFKC may change it, or join or reorder it with its neighbours
-  joining,     // goes with the character before it: marks, the zero-width joiner
-  control,     // goes with none
-  prepended,   // goes with the character after it
-  pictograph,  // two of them with a zero-width joiner between go together
-  consonant,   // two of them with a linker between go together
+  letter,       // \p{L}
+  number,       // \p{N}
+  space,        // \s, White_Space
+  decomposing,  // a normal form takes it apart, replaces it, or puts it in order: marks
+  joining,      // goes with the character before it: marks, the zero-width joiner
+  control,      // goes with none
+  prepended,    // goes with the character after it
+  pictograph,   // two of them with a zero-width joiner between go together
+  consonant,    // two of them with a linker between go together
   linker,
+  accent,       // StripAccents takes it away
+  mark,         // BERT takes it away, too
+  meaningless,  // BERT leaves it out: control characters and the like
+  ideograph,    // a word by itself to BERT
+  punctuation,  // so is this
 };
 
 bool is(CharacterClass wanted, char32_t character);
@@ -27,6 +33,12 @@ bool is(CharacterClass wanted, char32_t character);
 char32_t next_character(std::string_view text, std::size_t& at);
 
 void append_character(char32_t character, std::string& out);
+
+/// How many characters a text has.
+std::size_t characters_of(std::string_view text);
+
+/// What white space parts; if `signs_apart`, every sign of punctuation by itself, too.
+std::vector<std::string> words_between_spaces(std::string_view text, bool signs_apart);
 
 /// UTF-8 for sure: a byte that is of no character as U+FFFD.
 std::string readable(std::string_view bytes);

@@ -1,6 +1,8 @@
 // Unigram pieces (Kudo 2018, as in SentencePiece): of all the ways to cut a word, the one whose
 // pieces have the greatest sum of scores. Words carry the space before them as a letter.
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <unordered_map>
@@ -21,6 +23,30 @@ using Ids = std::vector<std::int32_t>;
 
 // A character without a piece costs that much more than the worst piece.
 constexpr double kUnknownPenalty = 10.0;
+
+/// A number as the library `tokenizers` reads it: its digits as a whole number, times or over a
+/// power of ten. That is a last place off at times, which decides between ways to cut of equal
+/// scores.
+double as_the_library_reads(const Json& number) {
+  const double exact = number.get<double>();
+  const std::string text = number.dump();
+  std::uint64_t digits = 0;
+  int exponent = 0;
+  bool fraction = false;
+  std::size_t at = text.starts_with('-') ? 1 : 0;
+  for (; at < text.size() && text[at] != 'e'; ++at) {
+    fraction = fraction || text[at] == '.';
+    if (text[at] == '.') continue;
+    digits = digits * 10 + static_cast<std::uint64_t>(text[at] - '0');  // 17 at most
+    if (fraction) --exponent;
+  }
+  if (at < text.size()) exponent += std::stoi(text.substr(at + 1));
+  if (std::abs(exponent) > 22) return exact;
+  const double power = std::pow(10.0, std::abs(exponent));  // exact up to here
+  const double size =
+      exponent < 0 ? static_cast<double>(digits) / power : static_cast<double>(digits) * power;
+  return exact < 0 ? -size : size;
+}
 
 class Unigram final : public Tokenizer {
  public:
@@ -72,7 +98,7 @@ void Unigram::read_pieces(const Json& table) {
   double worst = std::numeric_limits<double>::infinity();
   for (const Json& entry : table) {
     const auto id = static_cast<std::int32_t>(scores_.size());
-    scores_.push_back(entry.at(1).get<double>());
+    scores_.push_back(as_the_library_reads(entry.at(1)));
     worst = std::min(worst, scores_.back());
     const std::string piece = entry.at(0).get<std::string>();
     longest_ = std::max(longest_, piece.size());

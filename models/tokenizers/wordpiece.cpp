@@ -1,70 +1,77 @@
-// WordPiece (Wu et al. 2016, as in BERT): words in pieces, longest match first. Words are split and
-// lower-cased as BERT does it for ASCII; a word with other letters is found whole or not at all.
+// WordPiece (Wu et al. 2016, as in BERT): words in pieces, longest match first.
 #include <algorithm>
 
 #include "core/registry.h"
+#include "models/tokenizers/added_tokens.h"
 #include "models/tokenizers/tokenizer.h"
 #include "models/tokenizers/tokenizer_json.h"
+#include "models/tokenizers/unicode.h"
 
 namespace metaloom {
 namespace {
 
-// BERT's tokenizer calls a longer word unknown without looking.
-constexpr std::size_t kLongestWord = 100;
-
-// BERT's definition: every printable ASCII character that is no letter, digit or space.
-bool is_punctuation(char c) {
-  return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) ||
-         (c >= 123 && c <= 126);
-}
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool lower_cases(const std::string& json) {
-  const Json settings = tokenizer_settings(json, "tokenizer.json");
-  if (!settings.is_object() || !settings.contains("normalizer") ||
-      !settings.at("normalizer").is_object()) {
-    return false;
-  }
-  return settings.at("normalizer").value("lowercase", Json(false)) == true;
-}
+const Tokenizer::Spelling kSpecials{
+    .begin = "[CLS]", .end = "[SEP]", .mask = "[MASK]", .pad = "[PAD]", .unknown = "[UNK]"};
 
 class WordPiece final : public Tokenizer {
  public:
-  WordPiece(std::vector<std::string> pieces, const std::string& json)
-      : Tokenizer(std::move(pieces), {.begin = "[CLS]",
-                                      .end = "[SEP]",
-                                      .mask = "[MASK]",
-                                      .pad = "[PAD]",
-                                      .unknown = "[UNK]"}),
-        lower_case_(lower_cases(json)) {}
+  WordPiece(std::vector<std::string> pieces, const Json& settings);
 
   std::vector<std::int32_t> pieces_of(std::string_view words, Before before) const override;
   std::string words_of(const std::vector<std::int64_t>& ids) const override;
 
  private:
-  void add_token(std::string_view token, std::vector<std::int32_t>& out) const;
+  /// The settings, where special pieces stand for themselves although nothing lists them.
+  Json with_specials(Json settings) const;
   void add_word(std::string_view word, std::vector<std::int32_t>& out) const;
 
-  bool lower_case_;
+  AddedTokens added_;
+  bool signs_apart_;             // else words are cut at white space only
+  std::string continuing_;       // how a piece begins that begins no word
+  std::size_t most_characters_;  // of a word; longer ones are unknown without looking
 };
+
+WordPiece::WordPiece(std::vector<std::string> pieces, const Json& settings)
+    : Tokenizer(std::move(pieces), kSpecials), added_(with_specials(settings)) {
+  const Json cutting = settings.value("pre_tokenizer", Json());
+  const std::string kind =
+      cutting.is_object() ? cutting.value("type", "") : std::string("BertPreTokenizer");
+  signs_apart_ = kind == "BertPreTokenizer";
+  if (!signs_apart_ && kind != "WhitespaceSplit") {
+    refuse_setting("pre_tokenizer",
+                   "it cuts words by " + kind + ", known are BertPreTokenizer, WhitespaceSplit");
+  }
+  const Json model = settings.value("model", Json::object());
+  continuing_ = model.value("continuing_subword_prefix", "##");
+  most_characters_ = model.value("max_input_chars_per_word", std::size_t{100});
+}
+
+Json WordPiece::with_specials(Json settings) const {
+  Json& listed = settings["added_tokens"];
+  if (!listed.is_array()) listed = Json::array();
+  for (const std::string* piece :
+       {&kSpecials.begin, &kSpecials.end, &kSpecials.mask, &kSpecials.pad, &kSpecials.unknown}) {
+    const bool there = std::any_of(listed.begin(), listed.end(), [piece](const Json& one) {
+      return one.value("content", "") == *piece;
+    });
+    if (!there) listed.push_back({{"id", find(*piece)}, {"content", *piece}, {"special", true}});
+  }
+  return settings;
+}
 
 void WordPiece::add_word(std::string_view word, std::vector<std::int32_t>& out) const {
   const std::size_t before = out.size();
+  const bool too_long = characters_of(word) > most_characters_;
   std::string candidate;
-  std::size_t start = 0;
-  while (start < word.size()) {
-    const std::string_view prefix = start == 0 ? "" : "##";
-    std::size_t length = std::min(word.size() - start, longest());
+  for (std::size_t start = 0; start < word.size();) {
+    std::size_t length = too_long ? 0 : std::min(word.size() - start, longest());
     std::int32_t id = -1;
     for (; length > 0; --length) {
-      candidate.assign(prefix).append(word.substr(start, length));
+      candidate.assign(start == 0 ? "" : continuing_).append(word.substr(start, length));
       id = find(candidate);
       if (id >= 0) break;
     }
-    if (id < 0 || word.size() > kLongestWord) {
+    if (id < 0) {
       out.resize(before);
       out.push_back(special(Special::unknown));
       return;
@@ -74,38 +81,16 @@ void WordPiece::add_word(std::string_view word, std::vector<std::int32_t>& out) 
   }
 }
 
-void WordPiece::add_token(std::string_view token, std::vector<std::int32_t>& out) const {
-  std::string word;
-  const auto flush = [&] {
-    if (!word.empty()) add_word(word, out);
-    word.clear();
-  };
-  for (std::size_t i = 0; i < token.size(); ++i) {
-    const std::size_t close = token[i] == '[' ? token.find(']', i) : std::string_view::npos;
-    const std::int32_t whole =
-        close == std::string_view::npos ? -1 : find(token.substr(i, close - i + 1));
-    if (whole >= 0) {
-      flush();
-      out.push_back(whole);
-      i = close;
-    } else if (is_punctuation(token[i])) {
-      flush();
-      add_word(token.substr(i, 1), out);
-    } else {
-      word.push_back(lower_case_ ? lower(token[i]) : token[i]);
-    }
-  }
-  flush();
-}
-
 // Spaces are in no piece, so that what stands before does not matter.
 std::vector<std::int32_t> WordPiece::pieces_of(std::string_view words, Before) const {
   std::vector<std::int32_t> out;
-  std::size_t start = 0;
-  while (start < words.size()) {
-    const std::size_t end = std::min(words.find(' ', start), words.size());
-    add_token(words.substr(start, end - start), out);
-    start = end + 1;
+  for (const AddedTokens::Part& part : added_.parts(words)) {
+    if (part.id >= 0) {
+      out.push_back(part.id);
+      continue;
+    }
+    for (const std::string& word : words_between_spaces(part.text, signs_apart_))
+      add_word(word, out);
   }
   return out;
 }
@@ -115,8 +100,8 @@ std::string WordPiece::words_of(const std::vector<std::int64_t>& ids) const {
   for (const std::int64_t id : ids) {
     if (id == special(Special::pad)) continue;
     const std::string& piece = known_piece(id);
-    if (piece.starts_with("##")) {
-      out.append(piece, 2);
+    if (!continuing_.empty() && piece.starts_with(continuing_)) {
+      out.append(piece, continuing_.size());
     } else {
       if (!out.empty()) out.push_back(' ');
       out.append(piece);
@@ -127,7 +112,12 @@ std::string WordPiece::words_of(const std::vector<std::int64_t>& ids) const {
 
 const Register<Tokenizer> here{"WordPiece", "BERT's word pieces (Wu et al. 2016)",
                                [](std::vector<std::string> pieces, const std::string& json) {
-                                 return std::make_unique<WordPiece>(std::move(pieces), json);
+                                 return reading_settings([&] {
+                                   const Json settings = tokenizer_settings(json, "tokenizer.json");
+                                   return std::make_unique<WordPiece>(
+                                       std::move(pieces),
+                                       settings.is_object() ? settings : Json::object());
+                                 });
                                }};
 
 }  // namespace

@@ -1,5 +1,5 @@
-"""Writes models/tokenizers/unicode_tables.h: the classes of characters as the library `tokenizers` has them, found by asking it
-about every character. tests/golden/tokenizer_kinds_test.py checks that they are still the same.
+"""Writes models/tokenizers/unicode_tables.h and lower_case_table.h: the classes of characters and their lower case as the library
+`tokenizers` has them, found by asking it about every character. tests/golden/characters_test.py checks that they are still the same.
 
 run: PYTHONPATH=. .venv/bin/python tests/golden/make_unicode_tables.py
 """
@@ -11,6 +11,7 @@ from tokenizers import Regex, normalizers, pre_tokenizers
 from tests.golden.charsmaps import charsmap
 
 FILE = pathlib.Path(__file__).resolve().parents[2] / "models" / "tokenizers" / "unicode_tables.h"
+CASE_FILE = FILE.with_name("lower_case_table.h")
 CHARACTERS = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
 ACUTE, JOINER, VIRAMA = "\u0301", "\u200d", "\u094d"
 LATE, EARLY = "\u0345", "\u0334"  # marks that normal forms put after all others, and before
@@ -24,6 +25,35 @@ namespace metaloom::unicode {
 
 // clang-format off
 """
+CASE_HEADER = """// Made by tests/golden/make_unicode_tables.py: do not edit. Letters that have a lower case of one
+// letter, as the library `tokenizers` has them.
+#pragma once
+
+#include <cstdint>
+
+namespace metaloom::unicode {
+
+/// Letters whose lower case is equally far from each.
+struct CaseRun {
+  char32_t first;
+  std::uint32_t count, step;
+  std::int32_t shift;
+
+  constexpr char32_t lower(char32_t c) const {
+    const bool within = c >= first && (c - first) % step == 0 && (c - first) / step < count;
+    return within ? static_cast<char32_t>(static_cast<std::int32_t>(c) + shift) : c;
+  }
+};
+
+// clang-format off
+inline constexpr CaseRun kLowerCase[] = {
+"""
+CASE_END = """
+};
+// clang-format on
+
+}  // namespace metaloom::unicode
+"""
 
 
 def matching(pattern):
@@ -32,19 +62,46 @@ def matching(pattern):
     return set(text) - {c for _, (start, end) in cut.pre_tokenize_str(text) for c in text[start:end]}
 
 
-def unsettled():
-    """Characters that stand for themselves in NFC and NFKC only in some company, or never."""
-    nfc, nfd, nfkc = normalizers.NFC(), normalizers.NFD(), normalizers.NFKC()
-    found = set()
+def decomposing():
+    """Characters that normal forms take apart or replace, and marks, which they put into an order."""
+    nfd, nfkd = normalizers.NFD(), normalizers.NFKD()
+    return {c for c in CHARACTERS if nfkd.normalize_str(c) != c or nfd.normalize_str(c) != c
+            or nfd.normalize_str(c + EARLY) != c + EARLY or nfd.normalize_str(LATE + c) != LATE + c}
+
+
+def of_bert():
+    """What BERT's tokenizer removes, sets apart, or cuts at."""
+    def steps(**chosen):
+        off = dict(clean_text=False, handle_chinese_chars=False, strip_accents=False, lowercase=False)
+        return normalizers.BertNormalizer(**(off | chosen)).normalize_str
+
+    clean, apart, bare = steps(clean_text=True), steps(handle_chinese_chars=True), steps(strip_accents=True)
+    strip, cut = normalizers.StripAccents().normalize_str, pre_tokenizers.BertPreTokenizer().pre_tokenize_str
+    return {
+        "Accent": {c for c in CHARACTERS if strip("a" + c) == "a"},
+        "Mark": {c for c in CHARACTERS if bare("a" + c) == "a"},
+        "Meaningless": {c for c in CHARACTERS if clean("a" + c) == "a"},
+        "Ideograph": {c for c in CHARACTERS if apart(c) == f" {c} "},
+        "Punctuation": {c for c in CHARACTERS if len(cut(f"a{c}a")) == 3},
+    }
+
+
+def case_runs():
+    """(first, how many, how far apart, how far their lower-case letters are)."""
+    lower, out = normalizers.Lowercase(), []
     for c in CHARACTERS:
-        if nfkc.normalize_str(c) != c or nfc.normalize_str(c) != c:
-            found.add(c)
-        parts = nfd.normalize_str(c)
-        if parts == c and (nfd.normalize_str(c + EARLY) != c + EARLY or nfd.normalize_str(LATE + c) != LATE + c):
-            found.add(c)  # marks, which are put into an order; letters that hold one only meet others with a mark after them
-        if len(parts) > 1 and nfc.normalize_str(parts) == c:
-            found |= set(parts[1:])
-    return found
+        small = lower.normalize_str(c)
+        if small == c or len(small) > 1:
+            continue
+        code, shift = ord(c), ord(small) - ord(c)
+        if out:
+            first, count, step, same = out[-1]
+            gap = code - (first + (count - 1) * step)
+            if same == shift and gap <= 2 and (count == 1 or gap == step):
+                out[-1] = (first, count + 1, gap, same)
+                continue
+        out.append((code, 1, 1, shift))
+    return out
 
 
 def clusters():
@@ -88,14 +145,16 @@ def lines(numbers, width=98):
 
 
 def tables():
-    classes = {"Letter": matching(r"\p{L}"), "Number": matching(r"\p{N}"), "Space": matching(r"\s"), "Unsettled": unsettled()}
-    return {name: runs(found) for name, found in (classes | clusters()).items()}
+    classes = {"Letter": matching(r"\p{L}"), "Number": matching(r"\p{N}"), "Space": matching(r"\s"), "Decomposing": decomposing()}
+    return {name: runs(found) for name, found in (classes | clusters() | of_bert()).items()}
 
 
 def main():
     arrays = [f"inline constexpr std::uint32_t k{name}[] = {{\n" + "\n".join(lines(numbers)) + "\n};\n"
               for name, numbers in tables().items()]
     FILE.write_text(HEADER + "\n".join(arrays) + "// clang-format on\n\n}  // namespace metaloom::unicode\n")
+    numbers = [number for run in case_runs() for number in run]
+    CASE_FILE.write_text(CASE_HEADER + "\n".join(lines(numbers)) + CASE_END)
 
 
 if __name__ == "__main__":

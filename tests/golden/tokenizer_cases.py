@@ -58,9 +58,9 @@ def templates():
 
 
 def ascii_texts(dice, count):
-    """Printable ASCII: words of the kinds that people write, and noise. "[" stands for special pieces in templates."""
+    """Printable ASCII: words of the kinds that people write, and noise."""
     letters = string.ascii_letters
-    noise = (string.ascii_letters + string.digits + string.punctuation).replace("[", "")
+    noise = string.ascii_letters + string.digits + string.punctuation
 
     def word():
         return "".join(dice.choices(dice.choice([letters, noise]), k=dice.choice([1, 2, 4, 7, 12, 101])))
@@ -119,30 +119,21 @@ class Compared:
         return [one.ids for one in self.theirs.encode_batch([spaced(text) for text in texts], add_special_tokens=False)]
 
     def check(self, test, texts, before="nothing"):
-        """Fails `test` at the first difference; returns the texts that the program does not take."""
-        refused = []
+        """Fails `test` at the first difference."""
         for text, ours, theirs in zip(texts, self.ours(texts, before), self.wanted(texts, before), strict=True):
-            if isinstance(ours, str):
-                refused.append(text)
-            else:
-                test.assertEqual(ours, theirs, f"{before} before {text!r} {[self.pieces[i] for i in ours]} {[self.pieces[i] for i in theirs]}")
-        return refused
+            said = ours if isinstance(ours, str) else [self.pieces[i] for i in ours]
+            test.assertEqual(ours, theirs, f"{before} before {text!r} {said} {[self.pieces[i] for i in theirs]}")
 
-    def check_all(self, test, may_refuse=False, seed=7):
+    def check_all(self, test, seed=7):
         """Labels and templates of the project, labels of the shared data where they are, and random texts."""
         dice = random.Random(seed)
         words = label_words(labels())
         texts = unicode_texts(dice, TEXTS // 2, words) + ascii_texts(dice, TEXTS - TEXTS // 2)
         dice.shuffle(texts)
-        refused = []
         known = [*labels(), *words, *templates(), *shared_words(test)]
-        for before in ("nothing", "space"):
-            test.assertEqual([text for text in self.check(test, known, before) if text.isascii()], [])
         for before, part in (("nothing", texts[::2]), ("space", texts[1::2])):
-            refused += self.check(test, part, before)
-        test.assertTrue(may_refuse or not refused, refused[:3])
-        test.assertEqual([text for text in refused if text.isascii()], [])
-        return len(refused)
+            self.check(test, known, before)
+            self.check(test, part, before)
 
 
 def shared_words(test):

@@ -1,6 +1,5 @@
 """The program's byte-level BPE and Unigram against Hugging Face's `tokenizers`, on every label and template and on random
-texts: vocabularies of GPT-2 and RoBERTa where they are, and small ones that are trained here; and the classes of characters,
-one by one.
+texts: vocabularies of GPT-2 and RoBERTa where they are, and small ones that are trained here.
 
 run: METALOOM_BUILD_DIR=build PYTHONPATH=. .venv/bin/python tests/golden/tokenizer_kinds_test.py
 METALOOM_TEXTS=100000 tries more texts.
@@ -20,7 +19,6 @@ from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_to
 
 from tests.golden import tokenizer_cases
 from tests.golden.charsmaps import charsmap
-from tests.golden.make_unicode_tables import FILE, tables
 from tests.golden.tokenizer_cases import SHARED, Compared
 from tools.data.tokens import WordPieces
 from tools.tokenizer_files import tokenizer_text
@@ -140,8 +138,8 @@ def spaces(scheme="always", split=True):
 
 
 class Bpe(unittest.TestCase):
-    def check(self, tokenizer, may_refuse=False):
-        return Compared(tokenizer.to_str()).check_all(self, may_refuse)
+    def check(self, tokenizer):
+        Compared(tokenizer.to_str()).check_all(self)
 
     def test_small(self):
         self.check(bpe())
@@ -185,8 +183,7 @@ class Bpe(unittest.TestCase):
             self.check(bpe(alphabet=False, model={"unk_token": "<unk>", "fuse_unk": fuse}))
 
     def test_normal_form(self):
-        refused = self.check(bpe(normalizer={"type": "NFC"}), may_refuse=True)
-        self.assertLess(refused, 0.5 * tokenizer_cases.TEXTS)
+        self.check(bpe(normalizer={"type": "NFC"}))
 
     def test_merges_as_texts(self):
         content = json.loads(bpe().to_str())
@@ -220,8 +217,8 @@ class Bpe(unittest.TestCase):
 
 
 class Unigram(unittest.TestCase):
-    def check(self, tokenizer, may_refuse=False):
-        return Compared(tokenizer.to_str()).check_all(self, may_refuse)
+    def check(self, tokenizer):
+        Compared(tokenizer.to_str()).check_all(self)
 
     def test_spaces(self):
         for scheme in ("always", "first", "never"):
@@ -251,36 +248,15 @@ class Unigram(unittest.TestCase):
             with self.subTest(str(step)[:30]):
                 self.check(unigram(spaces("first"), normalizers.Sequence([step])))
 
-    def test_steps_without_tables_are_exact_or_refuse(self):
-        """As of ALBERT, and as the library itself trains."""
+    def test_normal_forms(self):
+        """As of ALBERT and DeBERTa-v3, and as the library itself trains."""
         albert = [normalizers.Replace("``", '"'), normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
-        self.check(unigram(spaces(), normalizers.Sequence(albert), added="Strasse"), may_refuse=True)
+        self.check(unigram(spaces(), normalizers.Sequence(albert), added="Strasse"))
         deberta = [normalizers.Replace(Regex(r"\s{2,}|[\n\r\t]"), " "), normalizers.NFC(), normalizers.Strip(left=False)]
         for scheme in ("always", "first"):
-            self.check(unigram(spaces(scheme), normalizers.Sequence(deberta)), may_refuse=True)
+            self.check(unigram(spaces(scheme), normalizers.Sequence(deberta)))
         trained = [normalizers.Nmt(), normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]
-        refused = self.check(unigram(spaces(), normalizers.Sequence(trained)), may_refuse=True)
-        self.assertLess(refused, 0.5 * tokenizer_cases.TEXTS)
-
-
-class Characters(unittest.TestCase):
-    def test_classes_are_those_of_the_library(self):
-        text = FILE.read_text(encoding="utf-8")
-        for name, runs in tables().items():
-            body = text.split(f" k{name}[] = {{")[1].split("}")[0]
-            self.assertEqual([int(number) for number in body.split(",") if number.strip()], runs, name)
-
-    def test_every_character_is_cut_as_the_library_cuts_it(self):
-        """Each between letters, digits and signs, with merges that show what went together."""
-        letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-        pairs = [(mark, letter) for mark in "x1." for letter in letters] + [(letter, mark) for mark in "x1." for letter in letters]
-        pairs = list(dict.fromkeys(pairs))
-        vocabulary = {piece: n for n, piece in enumerate(dict.fromkeys([*letters, *(a + b for a, b in pairs)]))}
-        content = json.loads(Tokenizer(models.BPE(vocabulary, pairs)).to_str())
-        codes = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
-        texts = ["".join(f"x{chr(c)} 1{chr(c)} .{chr(c)}1\n'{chr(c)}" for c in codes[n:n + 64]) for n in range(0, len(codes), 64)]
-        for pattern in (GPT2, LLAMA3, QWEN2):
-            self.assertEqual(Compared(json.dumps(content | {"pre_tokenizer": split(pattern)})).check(self, texts), [])
+        self.check(unigram(spaces(), normalizers.Sequence(trained)))
 
 
 if __name__ == "__main__":

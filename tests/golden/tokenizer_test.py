@@ -1,11 +1,13 @@
 """The program's pieces of label words and templates against those of Hugging Face's tokenizers, which tools.data uses: every
-label of the carried sets, the templates of the methods and of the configurations, and random ASCII texts, by BERT's
-WordPiece. Other kinds: tokenizer_kinds_test.py.
+label of the carried sets, the templates of the methods and of the configurations, and random texts, by BERT's WordPiece,
+lower-cased or not. Other kinds: tokenizer_kinds_test.py.
 
 run: METALOOM_BUILD_DIR=build PYTHONPATH=. .venv/bin/python tests/golden/tokenizer_test.py
 METALOOM_TEXTS=100000 tries more texts.
 """
 
+import itertools
+import json
 import pathlib
 import random
 import sys
@@ -40,9 +42,21 @@ class Pieces(unittest.TestCase):
         self.assertTrue(any(self.compared.pieces.index("[MASK]") in ids for ids in self.compared.ours(texts, "nothing")))
 
     def test_random_texts(self):
-        texts = tokenizer_cases.ascii_texts(random.Random(7), tokenizer_cases.TEXTS)
-        self.compared.check(self, texts)
-        self.compared.check(self, texts[:1000], "space")
+        self.compared.check_all(self)
+        texts = tokenizer_cases.ascii_texts(random.Random(8), 1000)
+        self.compared.check(self, [text.replace("x", "[").replace("y", "]") for text in texts])
+
+    def test_settings_of_the_normalizer(self):
+        words = tokenizer_cases.label_words(tokenizer_cases.labels())
+        texts = tokenizer_cases.unicode_texts(random.Random(9), 500, words)
+        for clean, chinese, accents, lower in itertools.product((True, False), (True, False), (True, False, None), (True, False)):
+            chosen = {"clean_text": clean, "handle_chinese_chars": chinese, "strip_accents": accents, "lowercase": lower}
+            content = json.loads(self.compared.text)
+            content["normalizer"] = {"type": "BertNormalizer"} | chosen
+            with self.subTest(**chosen):
+                tokenizer_cases.Compared(json.dumps(content), len(self.compared.pieces)).check(self, texts)
+        content["pre_tokenizer"] = {"type": "WhitespaceSplit"}
+        tokenizer_cases.Compared(json.dumps(content), len(self.compared.pieces)).check(self, texts)
 
 
 if __name__ == "__main__":

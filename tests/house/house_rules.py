@@ -41,6 +41,7 @@ OWNERS = {
     r"mpi\.h": r"comm/mpi(_world|_transfers)?\.cpp|comm/mpi_transfers\.h",
     r"nccl\.h": r"comm/nccl\.cpp",
     r"toml\+\+/.*|toml\.hpp": r"core/config/content\.h",
+    r"utf8proc\.h": r"models/tokenizers/normal_forms\.cpp",
     r"xxhash\.h": r"core/digest\.cpp",
     r"zlib\.h": r"core/files/file_writer\.cpp",
     r"nlohmann/.*": r"core/json\.h",

@@ -27,7 +27,7 @@ Archive archive_of(const std::string& backbone_name, const Params& params, const
   for (std::int64_t id = 5; id < shape.vocabulary; ++id) pieces += "\nword" + std::to_string(id);
   Archive archive;
   archive.put_text("meta", meta.dump());
-  archive.put_text("tokenizer/tokenizer.json", R"({"normalizer":{"lowercase":true}})");
+  archive.put_text("tokenizer/tokenizer.json", R"({"normalizer":{"type":"BertNormalizer"}})");
   archive.put_text("tokenizer/vocabulary", pieces);
   archive.put_params("parameters", params);
   return archive;

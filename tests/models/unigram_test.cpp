@@ -96,16 +96,15 @@ TEST(Unigram, SpellsBytesWhereItHasPiecesForThem) {
   EXPECT_EQ(tokenizer->words_of({9, 14}), "t\ufffd");
 }
 
-TEST(Unigram, NormalisesOrRefuses) {
+TEST(Unigram, TakesTheNormalForm) {
   Json json = settings();
   json["normalizer"] = {
       {"type", "Sequence"},
-      {"normalizers", Json::array({{{"type", "NFKD"}}, {{"type", "Lowercase"}}})}};
-  EXPECT_THAT(spelled(*made(json), "THE"), ElementsAre("▁the"));
-  EXPECT_ERROR(made(json)->pieces_of("caf\u00e9"), Fault::usage, "\u00e9");
+      {"normalizers",
+       Json::array({{{"type", "NFKD"}}, {{"type", "StripAccents"}}, {{"type", "Lowercase"}}})}};
+  EXPECT_THAT(spelled(*made(json), "THE T\u00d3P"), ElementsAre("▁the", "▁top"));
   json["normalizer"] = {{"type", "NFKC"}};
-  EXPECT_THAT(spelled(*made(json), "\u00e9"), ElementsAre("▁", "<unk>"));
-  EXPECT_ERROR(made(json)->pieces_of("e\u0301"), Fault::usage, "as one character");
+  EXPECT_THAT(spelled(*made(json), "\uff54he"), ElementsAre("▁the"));
 }
 
 TEST(Unigram, ReplacesRunsOfSpaces) {
@@ -122,11 +121,11 @@ TEST(Unigram, PutsNoSecondSpaceWhereItsNormalizerPutsOne) {
   EXPECT_THAT(spelled(*made(json), "the", Before::space), ElementsAre("▁the"));
 }
 
-TEST(Unigram, RefusesAnAddedPieceWhoseNormalFormItDoesNotKnow) {
+TEST(Unigram, FindsAnAddedPieceByItsNormalForm) {
   Json json = settings();
   json["normalizer"] = {{"type", "Lowercase"}};
-  json["added_tokens"].push_back({{"id", 4}, {"content", "Stra\u00dfe"}, {"normalized", true}});
-  EXPECT_ERROR(made(json), Fault::data, "normal form");
+  json["added_tokens"].push_back({{"id", 4}, {"content", "\u00c4"}, {"normalized", true}});
+  EXPECT_THAT(made(json)->pieces_of("\u00e4", Before::nothing), ElementsAre(4));
 }
 
 TEST(Unigram, KnowsWhatItsSpecialPiecesAreFor) {
@@ -145,7 +144,7 @@ TEST(Unigram, RefusesWhatItCannotDo) {
     EXPECT_ERROR(made(json), Fault::data, said);
   };
   refused("pre_tokenizer", {{"type", "Punctuation"}}, "Punctuation");
-  refused("normalizer", {{"type", "BertNormalizer"}}, "BertNormalizer");
+  refused("normalizer", {{"type", "ByteLevel"}}, "ByteLevel");
   refused("normalizer", {{"type", "Precompiled"}, {"precompiled_charsmap", "!"}}, "no map");
   refused("normalizer", {{"type", "Precompiled"}, {"precompiled_charsmap", "/////w=="}}, "no map");
   refused("normalizer", {{"type", "Replace"}, {"pattern", {{"Regex", "\\d"}}}, {"content", "0"}},

@@ -3,7 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "core/error.h"
+#include "core/json.h"
+#include "tests/core/expect_error.h"
 #include "tests/models/tokenizer_example.h"
 
 namespace metaloom::testing {
@@ -17,7 +18,8 @@ const std::vector<std::string> kPieces{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MAS
                                        ",",     ".",     "The",   "'",     "s"};
 
 std::string json_of(bool lower_case) {
-  return std::string(R"({"normalizer": {"lowercase": )") + (lower_case ? "true" : "false") +
+  return std::string(R"({"normalizer": {"type": "BertNormalizer", "lowercase": )") +
+         (lower_case ? "true" : "false") +
          R"(}, "model": {"type": "WordPiece", "vocab": {"model": 1, "vocab": 2}}})";
 }
 
@@ -52,8 +54,30 @@ TEST(WordPiece, SpecialTokensStandForThemselves) {
 
 TEST(WordPiece, AWordWithoutPiecesIsUnknown) {
   EXPECT_THAT(made()->pieces_of("topix the"), ElementsAre(1, 5));
-  EXPECT_THAT(made()->pieces_of("caf\xc3\xa9"), ElementsAre(1));
   EXPECT_THAT(made()->pieces_of(std::string(101, 's')), ElementsAre(1));
+}
+
+TEST(WordPiece, TakesAccentsOffWhereItLowerCases) {
+  EXPECT_THAT(made()->pieces_of("Th\u00c9 t\u00f3p"), ElementsAre(5, 7));
+  EXPECT_THAT(made(false)->pieces_of("th\u00e9"), ElementsAre(1));
+}
+
+TEST(WordPiece, AnIdeographOrASignIsAWord) {
+  EXPECT_THAT(made()->pieces_of("the\u4e2dtop\u2026the"), ElementsAre(5, 1, 7, 1, 5));
+}
+
+TEST(WordPiece, CountsCharactersNotBytes) {
+  std::string word = "t";
+  for (int n = 0; n < 60; ++n) word += "\u0301";  // of two bytes each; they go with the accents
+  EXPECT_THAT(made()->pieces_of(word + "op"), ElementsAre(7));
+}
+
+TEST(WordPiece, CutsAtWhiteSpaceOnlyWhereItIsTold) {
+  Json json = parse_json(json_of(true), "test");
+  json["pre_tokenizer"] = {{"type", "WhitespaceSplit"}};
+  EXPECT_THAT(tokenizer_of(kPieces, json.dump(), "test")->pieces_of("the top."), ElementsAre(5, 1));
+  json["pre_tokenizer"] = {{"type", "Metaspace"}};
+  EXPECT_ERROR(tokenizer_of(kPieces, json.dump(), "test"), Fault::data, "Metaspace");
 }
 
 TEST(WordPiece, ReadsBack) {

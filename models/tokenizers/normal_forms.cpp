@@ -1,0 +1,84 @@
+#include "models/tokenizers/normal_forms.h"
+
+#include <utf8proc.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
+#include <memory>
+
+#include "core/error.h"
+#include "models/tokenizers/lower_case_table.h"
+#include "models/tokenizers/unicode.h"
+
+namespace metaloom {
+namespace {
+
+constexpr char32_t kDottedI = 0x130;  // the only letter that becomes two: "i" and a dot above
+constexpr char32_t kDotAbove = 0x307;
+
+/// Whether utf8proc takes apart or reorders what `tokenizers` does not know yet.
+bool is_newer(char32_t c) {
+  if (is(CharacterClass::decomposing, c)) return false;
+  const utf8proc_property_t* known = utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
+  return known->decomp_seqindex != UINT16_MAX || known->combining_class != 0;
+}
+
+int options(NormalForm form) {
+  const bool composed = form == NormalForm::c || form == NormalForm::kc;
+  const bool compatible = form == NormalForm::kc || form == NormalForm::kd;
+  return UTF8PROC_STABLE | (composed ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) |
+         (compatible ? UTF8PROC_COMPAT : 0);
+}
+
+/// The form of UTF-8 without newer characters.
+void append_form(std::string_view text, NormalForm form, std::string& out) {
+  if (text.empty()) return;
+  utf8proc_uint8_t* made = nullptr;
+  const utf8proc_ssize_t size =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), std::ssize(text), &made,
+                   static_cast<utf8proc_option_t>(options(form)));
+  if (size < 0) throw Error(Fault::internal, std::string("utf8proc: ") + utf8proc_errmsg(size));
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(made, &std::free);
+  out.append(reinterpret_cast<const char*>(made), static_cast<std::size_t>(size));
+}
+
+}  // namespace
+
+// To those who do not know it, a newer character is a letter that joins with none: what stands
+// before and after it is normalised apart.
+std::string normal_form(std::string_view text, NormalForm form) {
+  const std::string whole = readable(text);
+  const std::string_view view = whole;
+  std::string out;
+  std::size_t done = 0;
+  for (std::size_t at = 0; at < view.size();) {
+    const std::size_t start = at;
+    if (!is_newer(next_character(view, at))) continue;
+    append_form(view.substr(done, start - done), form, out);
+    out.append(view, start, at - start);
+    done = at;
+  }
+  append_form(view.substr(done), form, out);
+  return out;
+}
+
+std::string lower_cased(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const char32_t c = next_character(text, at);
+    if (c == kDottedI) {
+      append_character('i', out);
+      append_character(kDotAbove, out);
+      continue;
+    }
+    const auto* run = std::upper_bound(
+        std::begin(unicode::kLowerCase), std::end(unicode::kLowerCase), c,
+        [](char32_t letter, const unicode::CaseRun& later) { return letter < later.first; });
+    const bool follows = run != std::begin(unicode::kLowerCase);
+    append_character(follows ? std::prev(run)->lower(c) : c, out);
+  }
+  return out;
+}
+
+}  // namespace metaloom
