@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "core/error.h"
+#include "models/weights/products.h"
 
 namespace metaloom {
 namespace {
@@ -70,8 +71,8 @@ at::Tensor SharedWeights::linear(const std::string& name, const at::Tensor& x) c
   const std::string bias = bias_of(name);
   const at::Tensor weight_OI = factor(params_.at(weight_of(name)));
   const at::ScalarType product = weight_OI.scalar_type();
-  return params_.contains(bias) ? at::linear(x.to(product), weight_OI, params_.at(bias).to(product))
-                                : at::linear(x.to(product), weight_OI);
+  return linear_map(x.to(product), weight_OI,
+                    params_.contains(bias) ? params_.at(bias).to(product) : at::Tensor());
 }
 
 at::Tensor SharedWeights::embedding(const std::string& name, const at::Tensor& ids_RL) const {
@@ -101,9 +102,8 @@ at::Tensor SharedWeights::tied_decoder(const std::string& name, const std::strin
   };
   const at::Tensor weight_VD = chosen(params_.at(weight_of(name)));
   const at::ScalarType product = weight_VD.scalar_type();
-  if (bias.empty()) return at_least_single(at::linear(x_ND.to(product), weight_VD));
-  return at_least_single(
-      at::linear(x_ND.to(product), weight_VD, chosen(params_.at(bias)).to(product)));
+  const at::Tensor bias_V = bias.empty() ? at::Tensor() : chosen(params_.at(bias)).to(product);
+  return at_least_single(linear_map(x_ND.to(product), weight_VD, bias_V));
 }
 
 at::Tensor SharedWeights::convolution(const std::string& name, const at::Tensor& x_RLI) const {
