@@ -1,6 +1,8 @@
 #include "models/layers/rotary.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +15,8 @@
 
 namespace metaloom {
 namespace {
+
+using torch::autograd::AutogradContext;
 
 constexpr double kTurn = 2 * std::numbers::pi;
 
@@ -88,6 +92,28 @@ double temperature(const Json& given, double factor) {
       two ? of(number(given, "mscale")) / of(number(given, "mscale_all_dim")) : of(1);
   return number(given, "attention_factor", otherwise);
 }
+
+// x with each pair of its halves turned by an angle: linear in x, and turned back by the opposite
+// angle, which is all that derivatives of any order need. In place of a sum of products, whose
+// graph would hold five tensors of x's size.
+class Turning final : public torch::autograd::Function<Turning> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& cos,
+                            const at::Tensor& sin) {
+    context->save_for_backward({cos, sin});
+    const std::int64_t half = x.size(-1) / 2;
+    at::Tensor out = x * cos;
+    out.narrow(-1, 0, half).addcmul_(x.narrow(-1, half, half), sin.narrow(-1, 0, half), -1);
+    out.narrow(-1, half, half).addcmul_(x.narrow(-1, 0, half), sin.narrow(-1, half, half));
+    return out;
+  }
+
+  static std::vector<at::Tensor> backward(AutogradContext* context,
+                                          const std::vector<at::Tensor>& gradients) {
+    const auto saved = context->get_saved_variables();
+    return {apply(gradients.at(0), saved.at(0), -saved.at(1)), {}, {}};
+  }
+};
 
 // Position 0 for each prompt row, then the text's.
 at::Tensor with_prompts(const at::Tensor& x_RLE, std::int64_t prompts) {
@@ -176,8 +202,7 @@ at::Tensor Turns::turned(const at::Tensor& x_RHQE, std::int64_t prompts,
                             : all_RKE.unsqueeze(1);
   };
   const at::Tensor cos = of_queries(cos_RLE_), sin = of_queries(sin_RLE_);
-  const std::vector<at::Tensor> half = x_RHQE.chunk(2, -1);
-  return x_RHQE * cos + at::cat({-half[1], half[0]}, -1) * sin;
+  return Turning::apply(x_RHQE.to(cos.scalar_type()), cos, sin);
 }
 
 }  // namespace metaloom
