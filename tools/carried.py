@@ -23,11 +23,15 @@ def carried(folder):
 
 
 def chat_template(folder, config):
-    """Its text, or texts by name; a file of its own goes before the setting, as in transformers."""
+    """Its text, or texts by name; files of their own go before the setting, as in transformers."""
     path = member(folder, "chat_template.jinja")
     template = read_text(path) if path else config.get("chat_template")
     named = isinstance(template, list) and all(isinstance(one, dict) for one in template)
     if template is not None and not isinstance(template, str) and not named:
         raise Failure(f"chat_template is a {type(template).__name__}, neither a text nor a list of named ones",
                       member(folder, "tokenizer_config.json"), "Fetch tokenizer_config.json again")
-    return template
+    more = sorted((folder / "additional_chat_templates").glob("*.jinja"))
+    if not more:
+        return template
+    first = [{"name": "default", "template": template}] if isinstance(template, str) else template or []
+    return [*first, *({"name": file.stem, "template": read_text(file)} for file in more)]

@@ -15,7 +15,8 @@ from tools.model_folder import model_folder
 
 NAME = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
 TEXTS = ["config.json", "bert_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-         "added_tokens.json", "generation_config.json", "chat_template.jinja", "vocab.txt", "vocab.json", "merges.txt", "*.model"]
+         "added_tokens.json", "generation_config.json", "chat_template.jinja", "additional_chat_templates/*.jinja", "vocab.txt",
+         "vocab.json", "merges.txt", "*.model"]
 # The layouts that weights come in, the first one that a model has: (the file that tells, what belongs to it).
 LAYOUTS = [("model.safetensors", ["model.safetensors"]),
            ("model.safetensors.index.json", ["model.safetensors.index.json", "model-*.safetensors"]),

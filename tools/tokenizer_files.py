@@ -203,7 +203,12 @@ def added_tokens(folder, config, specials, vocabulary):
     The special ones of BERT, `specials`, are none: in a text they are plain text.
     """
     found = {}
-    for index, entry in (config.get("added_tokens_decoder") or {}).items():
+    numbered = config.get("added_tokens_decoder") or {}
+    if not isinstance(numbered, dict) or not all(re.fullmatch(r"\d+", index) and isinstance(entry, dict)
+                                                 for index, entry in numbered.items()):
+        raise Failure("added_tokens_decoder does not name tokens by their numbers", member(folder, "tokenizer_config.json"),
+                      "Fetch tokenizer_config.json again")
+    for index, entry in numbered.items():
         found[content_of(entry, "")] = (int(index), {flag: bool(entry.get(flag)) for flag in FLAGS})
     for content, index in object_file(folder, "added_tokens.json").items():
         found.setdefault(content, (index, {"normalized": True}))

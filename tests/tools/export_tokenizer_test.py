@@ -76,6 +76,12 @@ class TokenizerTest(ExportScratch):
         self.imported(self.source, self.archive)
         self.export()
         self.assertEqual(transformers.AutoTokenizer.from_pretrained(self.exported).chat_template, TEMPLATE)
+        self.write("source/additional_chat_templates/tools.jinja", "{{ tools }}")
+        self.imported(self.source, self.archive)
+        self.export(overwrite=True)
+        self.assertEqual(transformers.AutoTokenizer.from_pretrained(self.exported).chat_template,
+                         {"default": TEMPLATE, "tools": "{{ tools }}"})
+        (self.source / "additional_chat_templates" / "tools.jinja").unlink()
         (self.source / "chat_template.jinja").unlink()
         self.write("source/tokenizer_config.json", '{"chat_template": 7}')
         with self.assertRaisesRegex(AssertionError, "chat_template is a int, neither a text nor a list"):

@@ -109,6 +109,8 @@ class TokenizersTest(ScratchTest):
         self.write("bert/vocab.txt", "\n".join(WORDS) + "\n")
         for content, part in (({"tokenizer_config": {"tokenizer_class": "BertJapaneseTokenizer"}}, "in its own way"),
                               ({"tokenizer_config": {"strip_accents": "no"}}, "strip_accents is 'no'"),
+                              ({"tokenizer_config": {"added_tokens_decoder": {"17": "<far>"}}}, "tokens by their numbers"),
+                              ({"tokenizer_config": {"added_tokens_decoder": ["<far>"]}}, "tokens by their numbers"),
                               ({"added_tokens": {"<far>": 99}}, "'<far>' has number 99")):
             with self.assertRaisesRegex(Exception, part):
                 WordPieces(self.files(content))
