@@ -26,7 +26,8 @@ def chat_template(folder, config):
     """Its text, or texts by name; files of their own go before the setting, as in transformers."""
     path = member(folder, "chat_template.jinja")
     template = read_text(path) if path else config.get("chat_template")
-    named = isinstance(template, list) and all(isinstance(one, dict) for one in template)
+    named = isinstance(template, list) and all(
+        isinstance(one, dict) and isinstance(one.get("name"), str) and isinstance(one.get("template"), str) for one in template)
     if template is not None and not isinstance(template, str) and not named:
         raise Failure(f"chat_template is a {type(template).__name__}, neither a text nor a list of named ones",
                       member(folder, "tokenizer_config.json"), "Fetch tokenizer_config.json again")

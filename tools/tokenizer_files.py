@@ -197,6 +197,15 @@ def content_of(value, default):
     return value if isinstance(value, str) else default
 
 
+def tokens_listed(folder, name, settings, key):
+    """The texts of a list of tokens that file `name` may hold."""
+    listed = settings.get(key) or []
+    texts = [content_of(entry, None) for entry in listed] if isinstance(listed, list) else [None]
+    if None in texts:
+        raise Failure(f"{key} is no list of tokens", member(folder, name), f"Fetch {name} again")
+    return texts
+
+
 def added_tokens(folder, config, specials, vocabulary):
     """(number or None, what AddedToken takes) of tokens that are found in a text before words are cut.
 
@@ -211,11 +220,15 @@ def added_tokens(folder, config, specials, vocabulary):
     for index, entry in numbered.items():
         found[content_of(entry, "")] = (int(index), {flag: bool(entry.get(flag)) for flag in FLAGS})
     for content, index in object_file(folder, "added_tokens.json").items():
+        if not isinstance(index, int):
+            raise Failure(f"the added token {content!r} has {index!r} for a number", member(folder, "added_tokens.json"),
+                          "Fetch added_tokens.json again")
         found.setdefault(content, (index, {"normalized": True}))
-    listed = object_file(folder, "special_tokens_map.json").get("additional_special_tokens") or []
-    for entry in [*(config.get("additional_special_tokens") or []), *listed]:
-        found.setdefault(content_of(entry, ""), (None, {"normalized": False}))
-    for content in config.get("never_split") or []:
+    settings = "tokenizer_config.json"
+    listed = tokens_listed(folder, "special_tokens_map.json", object_file(folder, "special_tokens_map.json"), "additional_special_tokens")
+    for content in [*tokens_listed(folder, settings, config, "additional_special_tokens"), *listed]:
+        found.setdefault(content, (None, {"normalized": False}))
+    for content in tokens_listed(folder, settings, config, "never_split"):
         if content in vocabulary:
             found.setdefault(content, (None, {"normalized": False, "single_word": True}))
     plain = {*specials.values(), ""}

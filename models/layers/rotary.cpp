@@ -94,8 +94,8 @@ double temperature(const Json& given, double factor) {
 }
 
 // x with each pair of its halves turned by an angle: linear in x, and turned back by the opposite
-// angle, which is all that derivatives of any order need. In place of a sum of products, whose
-// graph would hold five tensors of x's size.
+// angle, which is all that derivatives of any order need. Two passes over x, where a sum of
+// products makes seven.
 class Turning final : public torch::autograd::Function<Turning> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& cos,

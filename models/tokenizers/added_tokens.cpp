@@ -28,6 +28,21 @@ std::size_t leading_space(std::string_view text) {
   return end;
 }
 
+bool is_of_word(char32_t c) {
+  return c == '_' || is(CharacterClass::letter, c) || is(CharacterClass::number, c) ||
+         is(CharacterClass::accent, c);
+}
+
+bool begins_in_word(std::string_view text, std::size_t at) {
+  return at < text.size() && is_of_word(next_character(text, at));
+}
+
+bool ends_in_word(std::string_view text) {
+  std::size_t start = text.size();
+  while (start > 0 && (static_cast<unsigned char>(text[--start]) & 0xC0) == 0x80) continue;
+  return begins_in_word(text, start);
+}
+
 }  // namespace
 
 AddedTokens::AddedTokens(const Json& settings) : normalizer_(settings.value("normalizer", Json())) {
@@ -36,11 +51,9 @@ AddedTokens::AddedTokens(const Json& settings) : normalizer_(settings.value("nor
                 .content = one.at("content").get<std::string>(),
                 .strips_left = one.value("lstrip", false),
                 .strips_right = one.value("rstrip", false),
-                .special = one.value("special", false)};
+                .special = one.value("special", false),
+                .whole_words = one.value("single_word", false)};
     if (token.content.empty()) continue;
-    if (one.value("single_word", false)) {
-      refuse_setting("added_tokens", "\"" + token.content + "\" stands for whole words only");
-    }
     if (one.value("normalized", !token.special)) {
       add(as_found(token.content), tokens_.size(), normalised_);
     } else {
@@ -95,6 +108,8 @@ std::vector<AddedTokens::Part> AddedTokens::split(std::string_view text, const I
     const Token& token = tokens_[found->token];
     std::size_t start = at, end = at + found->text.size();
     at = end;
+    if (token.whole_words && (ends_in_word(text.substr(0, start)) || begins_in_word(text, end)))
+      continue;
     if (token.strips_left) start = std::max(trailing_space(text.substr(0, start)), done);
     if (token.strips_right) end += leading_space(text.substr(end));
     text_until(start);

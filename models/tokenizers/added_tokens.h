@@ -35,7 +35,7 @@ class AddedTokens {
   struct Token {
     std::int32_t id;
     std::string content;
-    bool strips_left, strips_right, special;
+    bool strips_left, strips_right, special, whole_words;
   };
   struct Spelled {
     std::string text;  // as it is looked for

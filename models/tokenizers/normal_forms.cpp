@@ -17,8 +17,14 @@ namespace {
 constexpr char32_t kDottedI = 0x130;  // the only letter that becomes two: "i" and a dot above
 constexpr char32_t kDotAbove = 0x307;
 
-/// Whether utf8proc takes apart or reorders what `tokenizers` does not know yet.
+// utf8proc joins them with what stands before them. The first is no part of a Hangul syllable,
+// whose last consonants begin behind it; the second is of a pair that `tokenizers` does not know
+// yet.
+constexpr char32_t kJoinedByMistake[] = {0x11A7, 0x11930};
+
+/// Whether utf8proc takes apart, reorders or joins what `tokenizers` leaves alone.
 bool is_newer(char32_t c) {
+  if (std::ranges::count(kJoinedByMistake, c) > 0) return true;
   if (is(CharacterClass::decomposing, c)) return false;
   const utf8proc_property_t* known = utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
   return known->decomp_seqindex != UINT16_MAX || known->combining_class != 0;

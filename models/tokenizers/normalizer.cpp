@@ -40,6 +40,11 @@ std::string without_accents(const std::string& text, bool& beginning) {
   return out;
 }
 
+bool starts_with(CharacterClass kind, std::string_view text) {
+  std::size_t at = 0;
+  return !text.empty() && is(kind, next_character(text, at));
+}
+
 /// BERT's own steps. Without a word on accents, they go where letters are lower-cased.
 Step of_bert(const Json& settings) {
   const bool lower_case = settings.value("lowercase", true);
@@ -47,10 +52,16 @@ Step of_bert(const Json& settings) {
   return [cleans = settings.value("clean_text", true),
           parts = settings.value("handle_chinese_chars", true),
           strips = accents.is_null() ? lower_case : accents.get<bool>(),
-          lower_case](std::string text, bool&) {
-    if (cleans) text = cleaned(text);
+          lower_case](std::string text, bool& beginning) {
+    if (cleans) {
+      beginning = beginning && !starts_with(CharacterClass::meaningless, text);
+      text = cleaned(text);
+    }
     if (parts) text = with_ideographs_apart(text);
-    if (strips) text = without_marks(text);
+    if (strips) {
+      beginning = beginning && !starts_with(CharacterClass::mark, text);
+      text = without_marks(text);
+    }
     return lower_case ? lower_cased(text) : text;
   };
 }

@@ -52,7 +52,9 @@ class Product final : public torch::autograd::Function<Product> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_NI,
                             const at::Tensor& weight_OI, const Bias& bias_O) {
-    context->save_for_backward({x_NI, weight_OI});
+    // What is frozen asks for no product with the rows, which then need not be kept.
+    context->save_for_backward({weight_OI.requires_grad() ? x_NI : at::Tensor(),
+                                x_NI.requires_grad() ? weight_OI : at::Tensor()});
     context->saved_data["has bias"] = bias_O.has_value();
     context->set_materialize_grads(false);
     return product(x_NI, weight_OI, bias_O);

@@ -55,6 +55,10 @@ class Pieces(unittest.TestCase):
             content["normalizer"] = {"type": "BertNormalizer"} | chosen
             with self.subTest(**chosen):
                 tokenizer_cases.Compared(json.dumps(content), len(self.compared.pieces)).check(self, texts)
+        content["added_tokens"].append({"id": self.compared.pieces.index("the"), "content": "the", "single_word": True, "lstrip": False,
+                                        "rstrip": False, "normalized": False, "special": False})
+        tokenizer_cases.Compared(json.dumps(content), len(self.compared.pieces)).check(
+            self, ["the other", "othe the.", "_the the_ the-the", "the\u00e9 \u4e2dthe the\u0301 (the)the", *texts])
         content["pre_tokenizer"] = {"type": "WhitespaceSplit"}
         tokenizer_cases.Compared(json.dumps(content), len(self.compared.pieces)).check(self, texts)
 

@@ -73,6 +73,17 @@ TEST(Products, OfAnySizeAreTheLibrarys) {
   }
 }
 
+TEST(Products, KeepRowsOnlyForWeightsThatAreTrained) {
+  at::Tensor x = drawn({64, 32});
+  const at::Tensor weight = at::randn({16, 32});
+  const auto graph = [&](const at::Tensor& matrix) {
+    const at::Tensor rows = x * 2;  // held by the graph alone, if at all
+    const at::Tensor y = linear_map_by_onednn(rows, matrix, {});
+    return std::pair(y, rows.storage().use_count());
+  };
+  EXPECT_LT(graph(weight).second, graph(drawn({16, 32})).second);
+}
+
 TEST(Products, OfFixedWeightsAskForNoGradient) {
   const at::Tensor x = drawn({4, 6}), weight = at::randn({3, 6});
   const at::Tensor y = linear_map_by_onednn(x, weight, {});

@@ -111,6 +111,10 @@ class TokenizersTest(ScratchTest):
                               ({"tokenizer_config": {"strip_accents": "no"}}, "strip_accents is 'no'"),
                               ({"tokenizer_config": {"added_tokens_decoder": {"17": "<far>"}}}, "tokens by their numbers"),
                               ({"tokenizer_config": {"added_tokens_decoder": ["<far>"]}}, "tokens by their numbers"),
+                              ({"tokenizer_config": {"additional_special_tokens": "<user>"}}, "special_tokens is no list of tokens"),
+                              ({"tokenizer_config": {"never_split": [{"a": 1}]}}, "never_split is no list of tokens"),
+                              ({"special_tokens_map": {"additional_special_tokens": 7}}, "special_tokens is no list of tokens"),
+                              ({"added_tokens": {"<far>": "12"}}, "'<far>' has '12' for a number"),
                               ({"added_tokens": {"<far>": 99}}, "'<far>' has number 99")):
             with self.assertRaisesRegex(Exception, part):
                 WordPieces(self.files(content))
