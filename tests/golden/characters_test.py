@@ -4,6 +4,7 @@ run: METALOOM_BUILD_DIR=build PYTHONPATH=. .venv/bin/python tests/golden/charact
 """
 
 import json
+import re
 import sys
 import unittest
 
@@ -19,8 +20,8 @@ class Characters(unittest.TestCase):
     def test_classes_are_those_of_the_library(self):
         text = FILE.read_text(encoding="utf-8")
         case = [number for run in case_runs() for number in run]
-        self.assertEqual([int(number) for number in CASE_FILE.read_text().split("kLowerCase[] = {")[1].split("}")[0].split(",")
-                          if number.strip()], case)
+        body = CASE_FILE.read_text().split("kLowerCase[] = {")[1].split("};")[0]
+        self.assertEqual([int(number) for number in re.findall(r"-?\d+", body)], case)
         for name, runs in tables().items():
             body = text.split(f" k{name}[] = {{")[1].split("}")[0]
             self.assertEqual([int(number) for number in body.split(",") if number.strip()], runs, name)

@@ -153,8 +153,8 @@ def main():
     arrays = [f"inline constexpr std::uint32_t k{name}[] = {{\n" + "\n".join(lines(numbers)) + "\n};\n"
               for name, numbers in tables().items()]
     FILE.write_text(HEADER + "\n".join(arrays) + "// clang-format on\n\n}  // namespace metaloom::unicode\n")
-    numbers = [number for run in case_runs() for number in run]
-    CASE_FILE.write_text(CASE_HEADER + "\n".join(lines(numbers)) + CASE_END)
+    case = ["{" + ", ".join(map(str, run)) + "}" for run in case_runs()]
+    CASE_FILE.write_text(CASE_HEADER + "\n".join(lines(case)) + CASE_END)
 
 
 if __name__ == "__main__":
