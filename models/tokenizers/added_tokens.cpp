@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "models/tokenizers/tokenizer_json.h"
 #include "models/tokenizers/unicode.h"
 
 namespace metaloom {

@@ -28,13 +28,7 @@ std::string with_ideographs_apart(std::string_view text) {
 }
 
 std::string without_marks(std::string_view text) {
-  const std::string apart = normal_form(text, NormalForm::d);
-  std::string out;
-  for (std::size_t at = 0; at < apart.size();) {
-    const char32_t c = next_character(apart, at);
-    if (!is(CharacterClass::mark, c)) append_character(c, out);
-  }
-  return out;
+  return without(CharacterClass::mark, normal_form(text, NormalForm::d));
 }
 
 }  // namespace metaloom

@@ -1,25 +1,13 @@
 // Made by tests/golden/make_unicode_tables.py: do not edit. Letters that have a lower case of one
-// letter, as the library `tokenizers` has them.
+// letter, as the library `tokenizers` has them: the first, how many, how far apart, how far it is.
 #pragma once
 
 #include <cstdint>
 
 namespace metaloom::unicode {
 
-/// Letters whose lower case is equally far from each.
-struct CaseRun {
-  char32_t first;
-  std::uint32_t count, step;
-  std::int32_t shift;
-
-  constexpr char32_t lower(char32_t c) const {
-    const bool within = c >= first && (c - first) % step == 0 && (c - first) / step < count;
-    return within ? static_cast<char32_t>(static_cast<std::int32_t>(c) + shift) : c;
-  }
-};
-
 // clang-format off
-inline constexpr CaseRun kLowerCase[] = {
+inline constexpr std::int32_t kLowerCase[][4] = {
     {65, 26, 1, 32}, {192, 23, 1, 32}, {216, 7, 1, 32}, {256, 24, 2, 1}, {306, 3, 2, 1},
     {313, 8, 2, 1}, {330, 23, 2, 1}, {376, 1, 1, -121}, {377, 3, 2, 1}, {385, 1, 1, 210},
     {386, 2, 2, 1}, {390, 1, 1, 206}, {391, 1, 1, 1}, {393, 2, 1, 205}, {395, 1, 1, 1},

@@ -49,6 +49,18 @@ void append_form(std::string_view text, NormalForm form, std::string& out) {
   out.append(reinterpret_cast<const char*>(made), static_cast<std::size_t>(size));
 }
 
+/// Of a letter whose lower case is one letter; others stay.
+char32_t lower_case(char32_t c) {
+  const auto code = static_cast<std::int32_t>(c);
+  const auto* next =
+      std::upper_bound(std::begin(unicode::kLowerCase), std::end(unicode::kLowerCase), code,
+                       [](std::int32_t letter, const auto& run) { return letter < run[0]; });
+  if (next == std::begin(unicode::kLowerCase)) return c;
+  const auto& [first, count, step, shift] = *std::prev(next);
+  const bool within = (code - first) % step == 0 && (code - first) / step < count;
+  return within ? static_cast<char32_t>(code + shift) : c;
+}
+
 }  // namespace
 
 // To those who do not know it, a newer character is a letter that joins with none: what stands
@@ -78,11 +90,7 @@ std::string lower_cased(std::string_view text) {
       append_character(kDotAbove, out);
       continue;
     }
-    const auto* run = std::upper_bound(
-        std::begin(unicode::kLowerCase), std::end(unicode::kLowerCase), c,
-        [](char32_t letter, const unicode::CaseRun& later) { return letter < later.first; });
-    const bool follows = run != std::begin(unicode::kLowerCase);
-    append_character(follows ? std::prev(run)->lower(c) : c, out);
+    append_character(lower_case(c), out);
   }
   return out;
 }

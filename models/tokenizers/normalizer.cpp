@@ -28,21 +28,14 @@ std::string lower(const std::string& text, bool&) {
   return lower_cased(text);
 }
 
-std::string without_accents(const std::string& text, bool& beginning) {
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const bool first = at == 0;
-    const char32_t c = next_character(text, at);
-    const bool gone = is(CharacterClass::accent, c);
-    if (gone && first) beginning = false;
-    if (!gone) append_character(c, out);
-  }
-  return out;
-}
-
 bool starts_with(CharacterClass kind, std::string_view text) {
   std::size_t at = 0;
   return !text.empty() && is(kind, next_character(text, at));
+}
+
+std::string without_accents(const std::string& text, bool& beginning) {
+  beginning = beginning && !starts_with(CharacterClass::accent, text);
+  return without(CharacterClass::accent, text);
 }
 
 /// BERT's own steps. Without a word on accents, they go where letters are lower-cased.

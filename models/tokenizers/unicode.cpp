@@ -185,6 +185,15 @@ std::size_t characters_of(std::string_view text) {
   return out;
 }
 
+std::string without(CharacterClass gone, std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const char32_t c = next_character(text, at);
+    if (!is(gone, c)) append_character(c, out);
+  }
+  return out;
+}
+
 std::vector<std::string> words_between_spaces(std::string_view text, bool signs_apart) {
   std::vector<std::string> out;
   std::size_t start = 0;

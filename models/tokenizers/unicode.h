@@ -37,6 +37,9 @@ void append_character(char32_t character, std::string& out);
 /// How many characters a text has.
 std::size_t characters_of(std::string_view text);
 
+/// The text without the characters of this class.
+std::string without(CharacterClass gone, std::string_view text);
+
 /// What white space parts; if `signs_apart`, every sign of punctuation by itself, too.
 std::vector<std::string> words_between_spaces(std::string_view text, bool signs_apart);
 

@@ -20,7 +20,7 @@ class Characters(unittest.TestCase):
     def test_classes_are_those_of_the_library(self):
         text = FILE.read_text(encoding="utf-8")
         case = [number for run in case_runs() for number in run]
-        body = CASE_FILE.read_text().split("kLowerCase[] = {")[1].split("};")[0]
+        body = CASE_FILE.read_text().split("kLowerCase[][4] = {")[1].split("};")[0]
         self.assertEqual([int(number) for number in re.findall(r"-?\d+", body)], case)
         for name, runs in tables().items():
             body = text.split(f" k{name}[] = {{")[1].split("}")[0]

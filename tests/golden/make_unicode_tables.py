@@ -26,27 +26,15 @@ namespace metaloom::unicode {
 // clang-format off
 """
 CASE_HEADER = """// Made by tests/golden/make_unicode_tables.py: do not edit. Letters that have a lower case of one
-// letter, as the library `tokenizers` has them.
+// letter, as the library `tokenizers` has them: the first, how many, how far apart, how far it is.
 #pragma once
 
 #include <cstdint>
 
 namespace metaloom::unicode {
 
-/// Letters whose lower case is equally far from each.
-struct CaseRun {
-  char32_t first;
-  std::uint32_t count, step;
-  std::int32_t shift;
-
-  constexpr char32_t lower(char32_t c) const {
-    const bool within = c >= first && (c - first) % step == 0 && (c - first) / step < count;
-    return within ? static_cast<char32_t>(static_cast<std::int32_t>(c) + shift) : c;
-  }
-};
-
 // clang-format off
-inline constexpr CaseRun kLowerCase[] = {
+inline constexpr std::int32_t kLowerCase[][4] = {
 """
 CASE_END = """
 };

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from tools.data.tokens import split_words
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SHARED = pathlib.Path("/work/shared")
+SHARED = ROOT.parent / "shared"
 PROGRAM = pathlib.Path(os.environ.get("METALOOM_BUILD_DIR", ROOT / "build")) / "golden_tokenizer"
 TEXTS = int(os.environ.get("METALOOM_TEXTS", "2000"))  # METALOOM_TEXTS=100000 is the figure that is reported
 SPACES = [" ", " ", " ", "  ", "   ", "\t", "\n", "\r\n", "\u00a0", "\u3000", "\u2003", "\u0085", "\x1f", "\u2028"]
